@@ -1,0 +1,69 @@
+/// A request from the moment it is taken from the queue until its last response.
+#pragma once
+
+#include "cache/sequenceBlocks.h"
+#include "executor/engineLimits.h"
+#include "scheduler/scheduler.h"
+
+#include "tensorrt_llm/executor/executor.h"
+
+#include <chrono>
+#include <optional>
+#include <vector>
+
+namespace embedded {
+
+namespace texec = tensorrt_llm::executor;
+
+struct ActiveRequest {
+    using Clock = std::chrono::steady_clock;
+
+    /// REQUIRES: the request passed validateRequest().
+    ActiveRequest(texec::IdType id, texec::Request const& request, EngineLimits const& limits);
+
+    [[nodiscard]] SizeType32 encoderLength() const { return static_cast<SizeType32>(encoderTokens.size()); }
+    [[nodiscard]] SizeType32 numGenerated() const { return static_cast<SizeType32>(tokens.size()) - promptLength; }
+    [[nodiscard]] bool isFinished() const { return finishReason != texec::FinishReason::kNOT_FINISHED; }
+    [[nodiscard]] bool isOverdue(Clock::time_point now) const { return deadline && now >= *deadline; }
+
+    /// Decoder rows of the next step: the whole prompt, then one token at a time.
+    [[nodiscard]] SizeType32 stepTokens() const { return stage == Stage::kGENERATION ? 1 : promptLength; }
+
+    /// What the scheduler sees.
+    [[nodiscard]] SchedulableRequest schedulable(SizeType32 tokensPerBlock) const;
+
+    /// Ends the request before its time: what was generated since the last response is dropped, as the API says.
+    void abandon(texec::FinishReason reason);
+
+    texec::IdType id;
+    std::optional<texec::IdType> clientId;
+    texec::PriorityType priority;
+    bool streaming;
+    bool returnAllGeneratedTokens;
+    texec::OutputConfig output;
+    texec::TokenIdType endId; ///< -1: none
+    SizeType32 maxNewTokens;  ///< clamped to the longest sequence
+    SizeType32 promptLength;
+    std::optional<Clock::time_point> deadline;
+
+    Stage stage = Stage::kENCODER;
+    texec::VecTokens encoderTokens;
+    texec::VecTokens tokens; ///< decoder prompt and generated tokens
+    std::optional<SequenceBlocks> self;
+    std::optional<SequenceBlocks> cross;
+
+    texec::VecLogProbs logProbs; ///< of the generated tokens
+    float cumLogProb = 0.0F;     ///< the end id's step included
+    std::optional<texec::Tensor> encoderOutput;
+    std::vector<float> generationLogits; ///< rows of the steps that no response has delivered yet
+    SizeType32 numDelivered = 0;         ///< generated tokens that a streaming response has carried
+    SizeType32 decodingIter = 0;
+    texec::FinishReason finishReason = texec::FinishReason::kNOT_FINISHED;
+};
+
+/// Checks what the API checks when it takes a request from the queue, and what this runtime does not do.
+/// @returns the error message, "[ERR_…] field must …, got …", or nothing
+[[nodiscard]] std::optional<std::string> validateRequest(texec::Request const& request, EngineLimits const& limits,
+    SizeType32 encoderVocabSize, SizeType32 decoderVocabSize, bool gatherGenerationLogits);
+
+} // namespace embedded

@@ -1,0 +1,92 @@
+#include "executor/engineLimits.h"
+
+#include "cache/blockCounts.h"
+
+#include "tensorrt_llm/common/tllmException.h"
+
+#include <algorithm>
+
+namespace embedded {
+
+namespace {
+
+using tensorrt_llm::common::TllmException;
+using tensorrt_llm::executor::BatchingType;
+using tensorrt_llm::executor::CapacitySchedulerPolicy;
+using tensorrt_llm::executor::ExecutorConfig;
+using tensorrt_llm::executor::KvCacheConfig;
+
+constexpr SizeType32 kMAX_BATCH_SIZE = 64;
+constexpr SizeType32 kMAX_NUM_TOKENS = 8192;
+constexpr SizeType32 kMAX_SEQUENCE_LENGTH = 4096;
+constexpr SizeType32 kTOKENS_PER_BLOCK = 32;
+constexpr double kMEMORY_FRACTION = 0.25;
+
+void refuseUnsupported(ExecutorConfig const& config) {
+    if (config.getBatchingType() == BatchingType::kSTATIC) {
+        throw TllmException("[ERR_INVALID_ARGUMENT] batchingType kSTATIC is deprecated: use kINFLIGHT with the "
+                            "capacity scheduler policy kSTATIC_BATCH");
+    }
+    if (config.getSchedulerConfig().getCapacitySchedulerPolicy() == CapacitySchedulerPolicy::kMAX_UTILIZATION) {
+        throw TllmException("[ERR_UNSUPPORTED] capacitySchedulerPolicy MAX_UTILIZATION: the executor refuses it for "
+                            "encoder-decoder models");
+    }
+    if (config.getMaxBeamWidth() > 1) {
+        throw TllmException("[ERR_UNSUPPORTED] maxBeamWidth must be 1, got " + std::to_string(config.getMaxBeamWidth())
+            + ": this version has no beam search");
+    }
+    if (!config.getKvCacheConfig().getCrossKvCacheFraction()) {
+        throw TllmException("[ERR_INVALID_ARGUMENT] Must set crossKvCacheFraction for encoder-decoder model");
+    }
+}
+
+SizeType32 blocksWithin(std::uint64_t budgetBytes, std::uint64_t blockBytes) {
+    return static_cast<SizeType32>(std::min<std::uint64_t>(budgetBytes / blockBytes, 1U << 24));
+}
+
+/// Sets both pools; see chooseLimits().
+void choosePools(EngineLimits& limits, KvCacheConfig const& config, std::uint64_t budget, std::uint64_t blockBytes) {
+    auto const wanted = [&](SizeType32 lengthOfOne) {
+        auto const blocks = limits.maxBatchSize * static_cast<std::int64_t>(blocksFor(lengthOfOne, kTOKENS_PER_BLOCK));
+        auto const cap = config.getMaxTokens() ? blocksFor(*config.getMaxTokens(), kTOKENS_PER_BLOCK) : blocks;
+        return static_cast<SizeType32>(std::min<std::int64_t>({blocks, cap, 1 << 24}));
+    };
+    limits.numSelfBlocks = wanted(limits.maxSequenceLength);
+    limits.numCrossBlocks = wanted(limits.maxInputLength);
+    auto const needed = (static_cast<std::uint64_t>(limits.numSelfBlocks) + limits.numCrossBlocks) * blockBytes;
+    if (needed > budget) {
+        auto const cross = static_cast<std::uint64_t>(
+            static_cast<double>(budget) * static_cast<double>(*config.getCrossKvCacheFraction()));
+        limits.numSelfBlocks = std::min(limits.numSelfBlocks, blocksWithin(budget - cross, blockBytes));
+        limits.numCrossBlocks = std::min(limits.numCrossBlocks, blocksWithin(cross, blockBytes));
+    }
+    if (limits.numSelfBlocks < 1 || limits.numCrossBlocks < 1) {
+        throw TllmException("[ERR_OUT_OF_MEMORY] the memory for key/value caches, " + std::to_string(budget)
+            + " bytes, holds no block of " + std::to_string(blockBytes) + " bytes in each pool");
+    }
+}
+
+} // namespace
+
+std::uint64_t cacheBytesPerToken(ModelConfig const& decoder) {
+    constexpr std::uint64_t kKEY_AND_VALUE = 2;
+    return kKEY_AND_VALUE * static_cast<std::uint64_t>(decoder.numLayers)
+        * static_cast<std::uint64_t>(decoder.attentionSize()) * sizeof(float);
+}
+
+EngineLimits chooseLimits(ExecutorConfig const& config, ModelConfig const& decoder, std::uint64_t availableBytes) {
+    refuseUnsupported(config);
+    EngineLimits limits{};
+    limits.maxBatchSize = config.getMaxBatchSize().value_or(kMAX_BATCH_SIZE);
+    limits.maxNumTokens = config.getMaxNumTokens().value_or(kMAX_NUM_TOKENS);
+    limits.maxInputLength = limits.maxNumTokens;
+    limits.maxSequenceLength = kMAX_SEQUENCE_LENGTH;
+    limits.tokensPerBlock = kTOKENS_PER_BLOCK;
+    auto const kvCache = config.getKvCacheConfig();
+    double const fraction = kvCache.getFreeGpuMemoryFraction().value_or(kMEMORY_FRACTION);
+    auto const budget = static_cast<std::uint64_t>(static_cast<double>(availableBytes) * fraction);
+    choosePools(limits, kvCache, budget, cacheBytesPerToken(decoder) * kTOKENS_PER_BLOCK);
+    return limits;
+}
+
+} // namespace embedded

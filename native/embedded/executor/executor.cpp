@@ -1,0 +1,156 @@
+#include "executor/executorImpl.h"
+
+#include "tensorrt_llm/common/tllmException.h"
+
+#include <pthread.h>
+
+namespace tensorrt_llm::executor {
+
+using common::TllmException;
+using embedded::Component;
+using embedded::EmbeddedOptions;
+using Clock = std::chrono::steady_clock;
+
+Executor::Impl::Impl(Model const& encoder, Model const& decoder, ExecutorConfig const& config)
+    : mRequests(config.getMaxQueueSize())
+    , mEngine(encoder, decoder, config, mRequests, mResponses)
+    , mThread([this] { runLoop(); }) {}
+
+Executor::Impl::~Impl() {
+    shutdown();
+}
+
+void Executor::Impl::runLoop() {
+    pthread_setname_np(pthread_self(), "trtllm-engine");
+    while (mEngine.step()) {
+    }
+    mResponses.close();
+}
+
+void Executor::Impl::requireOpen() const {
+    if (mShutdown) {
+        throw TllmException("[ERR_CLOSED] Shutdown called");
+    }
+}
+
+std::vector<IdType> Executor::Impl::enqueue(std::vector<Request> const& requests) {
+    requireOpen();
+    auto const first = mResponses.openIds(requests.size());
+    std::vector<IdType> ids;
+    std::vector<embedded::QueuedRequest> queued;
+    for (auto const& request : requests) {
+        ids.push_back(first + ids.size());
+        queued.push_back({ids.back(), request});
+    }
+    try {
+        mRequests.push(std::move(queued));
+    } catch (...) {
+        mResponses.forgetIds(first, requests.size());
+        throw;
+    }
+    return ids;
+}
+
+void Executor::Impl::cancel(IdType id) {
+    requireOpen();
+    if (mResponses.isLive(id)) {
+        mRequests.cancel(id);
+    }
+}
+
+void Executor::Impl::shutdown() {
+    mShutdown = true;
+    mRequests.close();
+    std::call_once(mJoined, [this] { mThread.join(); });
+}
+
+namespace {
+
+[[noreturn]] void throwOnlyEncoderDecoder() {
+    throw TllmException(
+        "[ERR_UNSUPPORTED] the embedded runtime runs encoder-decoder models, given by two paths: encoder "
+        "and decoder");
+}
+
+} // namespace
+
+Executor::Executor(std::filesystem::path const&, ModelType, ExecutorConfig const&) {
+    throwOnlyEncoderDecoder();
+}
+
+Executor::Executor(std::shared_ptr<Model>, ExecutorConfig const&) {
+    throwOnlyEncoderDecoder();
+}
+
+Executor::Executor(std::filesystem::path const& encoderModelPath, std::filesystem::path const& decoderModelPath,
+    ModelType modelType, ExecutorConfig const& executorConfig) {
+    if (modelType != ModelType::kENCODER_DECODER) {
+        throwOnlyEncoderDecoder();
+    }
+    Model const encoder(encoderModelPath, Component::kENCODER, EmbeddedOptions{});
+    Model const decoder(decoderModelPath, Component::kDECODER, EmbeddedOptions{});
+    mImpl = std::make_unique<Impl>(encoder, decoder, executorConfig);
+}
+
+Executor::Executor(
+    std::shared_ptr<Model> encoderModel, std::shared_ptr<Model> decoderModel, ExecutorConfig const& executorConfig)
+    : mImpl(std::make_unique<Impl>(*encoderModel, *decoderModel, executorConfig)) {}
+
+Executor::~Executor() = default;
+
+IdType Executor::enqueueRequest(Request const& request) {
+    return mImpl->enqueue({request}).front();
+}
+
+std::vector<IdType> Executor::enqueueRequests(std::vector<Request> const& requests) {
+    return mImpl->enqueue(requests);
+}
+
+std::vector<Response> Executor::awaitResponses(std::optional<std::chrono::milliseconds> const& timeout) {
+    mImpl->requireOpen();
+    return mImpl->responses().awaitAny(timeout);
+}
+
+std::vector<Response> Executor::awaitResponses(
+    IdType const& requestId, std::optional<std::chrono::milliseconds> const& timeout) {
+    mImpl->requireOpen();
+    return mImpl->responses().awaitId(requestId, timeout);
+}
+
+std::vector<std::vector<Response>> Executor::awaitResponses(
+    std::vector<IdType> const& requestIds, std::optional<std::chrono::milliseconds> const& timeout) {
+    auto const start = Clock::now();
+    std::vector<std::vector<Response>> responses;
+    for (auto const id : requestIds) {
+        auto left = timeout;
+        if (left) {
+            auto const spent = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - start);
+            left = std::max(*timeout - spent, std::chrono::milliseconds(0));
+        }
+        responses.push_back(awaitResponses(id, left));
+    }
+    return responses;
+}
+
+SizeType32 Executor::getNumResponsesReady(std::optional<IdType> const& requestId) const {
+    mImpl->requireOpen();
+    return mImpl->responses().numReady(requestId);
+}
+
+void Executor::cancelRequest(IdType requestId) {
+    mImpl->cancel(requestId);
+}
+
+void Executor::shutdown() {
+    mImpl->shutdown();
+}
+
+bool Executor::canEnqueueRequests() const {
+    return !mImpl->isShutdown();
+}
+
+bool Executor::isParticipant() const {
+    return true;
+}
+
+} // namespace tensorrt_llm::executor

@@ -1,0 +1,49 @@
+#include "executor/model.h"
+
+#include "tensorrt_llm/common/tllmException.h"
+
+namespace tensorrt_llm::executor {
+
+namespace {
+
+using common::TllmException;
+using embedded::compute::WeightType;
+
+std::filesystem::path const& existing(std::filesystem::path const& folder) {
+    if (!std::filesystem::is_directory(folder)) {
+        throw TllmException("[ERR_MODEL_NOT_FOUND] " + folder.string() + " is not a folder");
+    }
+    return folder;
+}
+
+WeightType chooseWeightType(std::string const& weights, DataType checkpoint) {
+    if (weights == "auto") {
+        return checkpoint == DataType::kBF16 ? WeightType::kBF16 : WeightType::kFP32;
+    }
+    if (weights == "float32") {
+        return WeightType::kFP32;
+    }
+    if (weights == "bfloat16") {
+        return WeightType::kBF16;
+    }
+    throw TllmException("[ERR_INVALID_ARGUMENT] weights must be auto, float32 or bfloat16, got " + weights);
+}
+
+embedded::EmbeddedOptions checked(embedded::EmbeddedOptions options) {
+    constexpr SizeType32 kMAX_THREADS = 1024;
+    if (options.threads < 0 || options.threads > kMAX_THREADS) {
+        throw TllmException("[ERR_INVALID_ARGUMENT] threads must be in [0, " + std::to_string(kMAX_THREADS) + "], got "
+            + std::to_string(options.threads));
+    }
+    return options;
+}
+
+} // namespace
+
+Model::Model(std::filesystem::path const& folder, embedded::Component component, embedded::EmbeddedOptions options)
+    : mOptions(checked(std::move(options)))
+    , mConfig(embedded::readModelConfig(existing(folder) / "config.json", component))
+    , mWeightType(chooseWeightType(mOptions.weights, mConfig.dtype))
+    , mFile(folder / "rank0.safetensors") {}
+
+} // namespace tensorrt_llm::executor

@@ -1,0 +1,42 @@
+/// What NVIDIA's headers call Model and keep to themselves: one component of a checkpoint, opened but not yet prepared.
+#pragma once
+
+#include "compute/backend.h"
+#include "model/modelConfig.h"
+#include "model/safetensors.h"
+
+#include <filesystem>
+#include <string>
+
+namespace embedded {
+
+/// Options of this runtime that NVIDIA's API has no field for.
+struct EmbeddedOptions {
+    SizeType32 threads = 0;       ///< 0: as many as the machine gives this process
+    std::string weights = "auto"; ///< "auto": BF16 for BF16 checkpoints, else FP32; "float32", "bfloat16"
+};
+
+} // namespace embedded
+
+namespace tensorrt_llm::executor {
+
+class Model {
+public:
+    /// Opens `folder`/config.json and rank0.safetensors.
+    /// @throws std::exception with "[ERR_MODEL_NOT_FOUND]", "[ERR_MODEL_INVALID]" or "[ERR_UNSUPPORTED]", naming the
+    /// file and field; "[ERR_INVALID_ARGUMENT]" for an option out of range
+    Model(std::filesystem::path const& folder, embedded::Component component, embedded::EmbeddedOptions options);
+
+    [[nodiscard]] embedded::ModelConfig const& config() const { return mConfig; }
+    [[nodiscard]] embedded::SafetensorsFile const& file() const { return mFile; }
+    [[nodiscard]] embedded::EmbeddedOptions const& options() const { return mOptions; }
+    [[nodiscard]] embedded::compute::WeightType weightType() const { return mWeightType; }
+
+private:
+    embedded::EmbeddedOptions mOptions;
+    embedded::ModelConfig mConfig;
+    embedded::compute::WeightType mWeightType;
+    embedded::SafetensorsFile mFile;
+};
+
+} // namespace tensorrt_llm::executor

@@ -1,0 +1,111 @@
+#include "executor/activeRequest.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <string>
+
+namespace embedded {
+
+namespace {
+
+using texec::OutputConfig;
+using texec::Request;
+
+struct Unsupported {
+    char const* field;
+    bool (*isSet)(Request const&);
+};
+
+/// Fields that would change the result and that this runtime does not apply: refused, never dropped in silence.
+constexpr std::array kUNSUPPORTED{
+    Unsupported{"samplingConfig: only greedy decoding (every field unset)",
+        [](Request const& r) { return !(r.getSamplingConfig() == texec::SamplingConfig()); }},
+    Unsupported{"positionIds", [](Request const& r) { return r.getPositionIds().has_value(); }},
+    Unsupported{"badWords", [](Request const& r) { return r.getBadWords().has_value(); }},
+    Unsupported{"stopWords", [](Request const& r) { return r.getStopWords().has_value(); }},
+    Unsupported{"embeddingBias", [](Request const& r) { return r.getEmbeddingBias().has_value(); }},
+    Unsupported{"loraConfig", [](Request const& r) { return r.getLoraConfig().has_value(); }},
+    Unsupported{"logitsPostProcessor", [](Request const& r) { return r.getLogitsPostProcessor().has_value(); }},
+    Unsupported{"logitsPostProcessorName", [](Request const& r) { return r.getLogitsPostProcessorName().has_value(); }},
+    Unsupported{"encoderInputFeatures", [](Request const& r) { return r.getEncoderInputFeatures().has_value(); }},
+    Unsupported{"encoderOutputLength", [](Request const& r) { return r.getEncoderOutputLength().has_value(); }},
+    Unsupported{"crossAttentionMask", [](Request const& r) { return r.getCrossAttentionMask().has_value(); }},
+    Unsupported{"skipCrossAttnBlocks", [](Request const& r) { return r.getSkipCrossAttnBlocks().has_value(); }},
+    Unsupported{"languageAdapterUid", [](Request const& r) { return r.getLanguageAdapterUid().has_value(); }},
+    Unsupported{"requestType",
+        [](Request const& r) { return r.getRequestType() != texec::RequestType::REQUEST_TYPE_CONTEXT_AND_GENERATION; }},
+    Unsupported{
+        "outputConfig.returnContextLogits", [](Request const& r) { return r.getOutputConfig().returnContextLogits; }},
+    Unsupported{
+        "outputConfig.returnPerfMetrics", [](Request const& r) { return r.getOutputConfig().returnPerfMetrics; }},
+    Unsupported{"outputConfig.additionalModelOutputs",
+        [](Request const& r) { return r.getOutputConfig().additionalModelOutputs.has_value(); }},
+};
+
+std::string invalid(std::string const& field, std::string const& rule, std::int64_t value) {
+    return "[ERR_INVALID_ARGUMENT] " + field + " must be " + rule + ", got " + std::to_string(value);
+}
+
+std::optional<std::string> checkTokens(
+    std::string const& field, texec::VecTokens const& tokens, SizeType32 maxLength, SizeType32 vocabSize) {
+    auto const length = static_cast<std::int64_t>(tokens.size());
+    if (length < 1 || length > maxLength) {
+        return invalid("length of " + field, "in [1, " + std::to_string(maxLength) + "]", length);
+    }
+    auto const bad = std::ranges::find_if(tokens, [&](auto id) { return id < 0 || id >= vocabSize; });
+    if (bad != tokens.end()) {
+        auto const index = std::to_string(bad - tokens.begin());
+        return invalid(field + "[" + index + "]", "in [0, " + std::to_string(vocabSize - 1) + "]", *bad);
+    }
+    return std::nullopt;
+}
+
+/// A request that needs more blocks than a pool has would wait for ever.
+std::optional<std::string> checkFits(ActiveRequest const& request, EngineLimits const& limits) {
+    auto const needed = request.schedulable(limits.tokensPerBlock);
+    auto const tooLarge = [](char const* pool, SizeType32 blocks, SizeType32 available) {
+        return "[ERR_INVALID_ARGUMENT] the request needs " + std::to_string(blocks) + " blocks of the " + pool
+            + " cache, which has " + std::to_string(available) + ": raise kvCacheConfig.maxTokens or shorten it";
+    };
+    if (needed.selfBlocks > limits.numSelfBlocks) {
+        return tooLarge("self-attention", needed.selfBlocks, limits.numSelfBlocks);
+    }
+    if (needed.crossBlocks > limits.numCrossBlocks) {
+        return tooLarge("cross-attention", needed.crossBlocks, limits.numCrossBlocks);
+    }
+    return std::nullopt;
+}
+
+} // namespace
+
+std::optional<std::string> validateRequest(Request const& request, EngineLimits const& limits,
+    SizeType32 encoderVocabSize, SizeType32 decoderVocabSize, bool gatherGenerationLogits) {
+    for (auto const& [field, isSet] : kUNSUPPORTED) {
+        if (isSet(request)) {
+            return "[ERR_UNSUPPORTED] " + std::string(field) + " is not supported by the embedded runtime";
+        }
+    }
+    auto const encoderTokens = request.getEncoderInputTokenIds().value_or(texec::VecTokens{});
+    if (auto error = checkTokens("encoderInputTokenIds", encoderTokens, limits.maxInputLength, encoderVocabSize)) {
+        return error;
+    }
+    SizeType32 const maxPrompt = std::min(limits.maxSequenceLength - 1, limits.maxNumTokens);
+    if (auto error = checkTokens("inputTokenIds", request.getInputTokenIds(), maxPrompt, decoderVocabSize)) {
+        return error;
+    }
+    SizeType32 const endId = request.getEndId().value_or(-1);
+    if (endId < -1 || endId >= decoderVocabSize) {
+        return invalid("endId", "in [-1, " + std::to_string(decoderVocabSize - 1) + "]", endId);
+    }
+    if (std::isnan(request.getPriority())) {
+        return "[ERR_INVALID_ARGUMENT] priority must be a number, got NaN";
+    }
+    if (request.getOutputConfig().returnGenerationLogits && !gatherGenerationLogits) {
+        return "[ERR_INVALID_ARGUMENT] outputConfig.returnGenerationLogits needs gatherGenerationLogits of the "
+               "executor's configuration";
+    }
+    return checkFits(ActiveRequest(0, request, limits), limits);
+}
+
+} // namespace embedded

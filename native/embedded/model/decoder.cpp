@@ -1,0 +1,52 @@
+#include "model/decoder.h"
+
+namespace embedded {
+
+void DecoderBatch::clear() {
+    tokens.clear();
+    selfSlots.clear();
+    selfRows.clear();
+    crossRows.clear();
+    logitRows.clear();
+}
+
+Decoder::Decoder(ModelConfig const& config, DecoderWeights weights, SizeType32 maxTokens, SizeType32 maxBatchSize,
+    SizeType32 maxEncoderTokens, compute::Backend& backend)
+    : mConfig(config)
+    , mWeights(std::move(weights))
+    , mBackend(backend)
+    , mRunner(config, maxTokens, backend) {
+    auto const allocate = [&](SizeType32 rows, SizeType32 cols) {
+        return backend.allocate(static_cast<std::size_t>(rows) * static_cast<std::size_t>(cols));
+    };
+    mCrossKeyValue = allocate(maxEncoderTokens, 2 * config.attentionSize());
+    mLastHidden = allocate(maxBatchSize, config.hiddenSize);
+    mLogits = allocate(maxBatchSize, config.vocabSize);
+}
+
+void Decoder::writeCross(float const* encoderOutput, std::span<compute::KvSlot const> slots, compute::KvStore& cross) {
+    std::int64_t const width = mConfig.attentionSize();
+    for (SizeType32 layer = 0; layer < mConfig.numLayers; ++layer) {
+        auto const& weights = mWeights.layers[static_cast<std::size_t>(layer)].crossAttention;
+        float* const key = mCrossKeyValue->data();
+        mBackend.matmul(*weights.keyValue, encoderOutput, static_cast<std::int64_t>(slots.size()), key);
+        mBackend.storeKv(cross, layer, key, key + width, 2 * width, slots);
+    }
+}
+
+float const* Decoder::forward(DecoderBatch const& batch, compute::KvStore& self, compute::KvStore const& cross) {
+    mRunner.embed(*mWeights.embedding, batch.tokens);
+    for (SizeType32 i = 0; i < mConfig.numLayers; ++i) {
+        auto const& layer = mWeights.layers[static_cast<std::size_t>(i)];
+        mRunner.selfAttention(layer.selfAttention, *mWeights.positionBias, self, i, batch.selfSlots, batch.selfRows);
+        mRunner.crossAttention(layer.crossAttention, cross, i, batch.crossRows);
+        mRunner.mlp(layer.mlp);
+    }
+    float const* const normed = mRunner.finalNorm(*mWeights.finalNorm);
+    mBackend.gatherRows(normed, batch.logitRows, mConfig.hiddenSize, mLastHidden->data());
+    mBackend.matmul(
+        *mWeights.lmHead, mLastHidden->data(), static_cast<std::int64_t>(batch.logitRows.size()), mLogits->data());
+    return mLogits->data();
+}
+
+} // namespace embedded

@@ -1,0 +1,49 @@
+/// The decoder: packed rows of any mix of prompts and single tokens in, logits out.
+#pragma once
+
+#include "model/layers.h"
+#include "model/weights.h"
+
+#include <memory>
+#include <span>
+#include <vector>
+
+namespace embedded {
+
+/// The rows of one decoder step; row r is one token of one sequence. Kept between steps to reuse its memory.
+struct DecoderBatch {
+    std::vector<compute::TokenIdType> tokens;     ///< [rows]
+    std::vector<compute::KvSlot> selfSlots;       ///< [rows] where the token's key and value go
+    std::vector<compute::AttentionRow> selfRows;  ///< [rows] sees itself and the tokens before it
+    std::vector<compute::AttentionRow> crossRows; ///< [rows] sees the whole encoder input
+    std::vector<SizeType32> logitRows;            ///< rows whose next token is wanted
+
+    void clear();
+};
+
+class Decoder {
+public:
+    /// @param maxTokens largest number of rows of one step
+    /// @param maxBatchSize largest number of rows whose logits are wanted
+    /// @param maxEncoderTokens largest number of encoder rows of one writeCross() call
+    Decoder(ModelConfig const& config, DecoderWeights weights, SizeType32 maxTokens, SizeType32 maxBatchSize,
+        SizeType32 maxEncoderTokens, compute::Backend& backend);
+
+    /// Projects encoder output rows [slots.size(), E] to the keys and values of every cross-attention layer.
+    void writeCross(float const* encoderOutput, std::span<compute::KvSlot const> slots, compute::KvStore& cross);
+
+    /// @returns logits [batch.logitRows.size(), V], valid until the next call
+    [[nodiscard]] float const* forward(
+        DecoderBatch const& batch, compute::KvStore& self, compute::KvStore const& cross);
+
+private:
+    ModelConfig const& mConfig;
+    DecoderWeights mWeights;
+    compute::Backend& mBackend;
+    LayerRunner mRunner;
+    VectorPtr mCrossKeyValue; ///< [maxEncoderTokens, 2A]
+    VectorPtr mLastHidden;    ///< [maxBatchSize, H]
+    VectorPtr mLogits;        ///< [maxBatchSize, V]
+};
+
+} // namespace embedded

@@ -1,0 +1,82 @@
+#include "scheduler/scheduler.h"
+
+namespace embedded {
+
+namespace {
+
+bool isStarted(SchedulableRequest const& request) {
+    return request.stage != Stage::kENCODER;
+}
+
+/// Blocks that no started request will need.
+FreeBlocks unreserved(std::span<SchedulableRequest const> requests, FreeBlocks free) {
+    for (auto const& request : requests) {
+        if (isStarted(request)) {
+            free.self -= request.selfBlocks;
+        }
+    }
+    return free;
+}
+
+SizeType32 countStarted(std::span<SchedulableRequest const> requests) {
+    SizeType32 count = 0;
+    for (auto const& request : requests) {
+        count += isStarted(request) ? 1 : 0;
+    }
+    return count;
+}
+
+void chooseEncoder(std::span<SchedulableRequest const> requests, SchedulerLimits const& limits, FreeBlocks free,
+    std::vector<std::size_t>& chosen) {
+    SizeType32 numStarted = countStarted(requests);
+    if (limits.policy == CapacitySchedulerPolicy::kSTATIC_BATCH && numStarted > 0) {
+        return;
+    }
+    SizeType32 encoderTokens = 0;
+    for (std::size_t i = 0; i < requests.size() && numStarted < limits.maxBatchSize; ++i) {
+        auto const& request = requests[i];
+        if (isStarted(request)) {
+            continue;
+        }
+        bool const fits = request.selfBlocks <= free.self && request.crossBlocks <= free.cross
+            && (chosen.empty() || encoderTokens + request.encoderLength <= limits.encoderTokenBudget);
+        if (!fits) {
+            return;
+        }
+        free.self -= request.selfBlocks;
+        free.cross -= request.crossBlocks;
+        encoderTokens += request.encoderLength;
+        ++numStarted;
+        chosen.push_back(i);
+    }
+}
+
+void chooseDecoder(std::span<SchedulableRequest const> requests, SchedulerLimits const& limits,
+    std::vector<std::size_t> const& encoded, std::vector<std::size_t>& chosen) {
+    SizeType32 tokens = 0;
+    auto nextEncoded = encoded.begin();
+    for (std::size_t i = 0; i < requests.size(); ++i) {
+        bool const justEncoded = nextEncoded != encoded.end() && *nextEncoded == i;
+        nextEncoded += justEncoded ? 1 : 0;
+        if (!isStarted(requests[i]) && !justEncoded) {
+            continue;
+        }
+        if (tokens + requests[i].stepTokens > limits.maxNumTokens) {
+            return;
+        }
+        tokens += requests[i].stepTokens;
+        chosen.push_back(i);
+    }
+}
+
+} // namespace
+
+void schedule(
+    std::span<SchedulableRequest const> requests, SchedulerLimits const& limits, FreeBlocks free, Schedule& result) {
+    result.encode.clear();
+    result.decode.clear();
+    chooseEncoder(requests, limits, unreserved(requests, free), result.encode);
+    chooseDecoder(requests, limits, result.encode, result.decode);
+}
+
+} // namespace embedded

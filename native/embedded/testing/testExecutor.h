@@ -1,0 +1,69 @@
+/// Executors and requests for tests, on the tiny models of test/goldens.
+#pragma once
+
+#include "executor/model.h"
+
+#include "tensorrt_llm/executor/executor.h"
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace embedded::testing {
+
+namespace texec = tensorrt_llm::executor;
+
+/// End id of every test model.
+constexpr texec::TokenIdType kEND_ID = 1;
+
+struct TestConfig {
+    bool gatherGenerationLogits = false;
+    bool normalizeLogProbs = false;
+    SizeType32 threads = 1;
+    std::optional<SizeType32> maxBatchSize = std::nullopt;
+    std::optional<SizeType32> maxNumTokens = std::nullopt;
+    std::optional<SizeType32> maxQueueSize = std::nullopt;
+    std::optional<SizeType32> maxCacheTokens = std::nullopt;
+    texec::CapacitySchedulerPolicy policy = texec::CapacitySchedulerPolicy::kGUARANTEED_NO_EVICT;
+    std::string weights = "auto";
+};
+
+inline texec::ExecutorConfig executorConfig(TestConfig const& test) {
+    texec::KvCacheConfig kvCache(false);
+    kvCache.setCrossKvCacheFraction(0.5F);
+    kvCache.setMaxTokens(test.maxCacheTokens);
+    texec::ExecutorConfig config;
+    config.setKvCacheConfig(kvCache);
+    config.setSchedulerConfig(texec::SchedulerConfig(test.policy));
+    config.setGatherGenerationLogits(test.gatherGenerationLogits);
+    config.setNormalizeLogProbs(test.normalizeLogProbs);
+    config.setMaxQueueSize(test.maxQueueSize);
+    if (test.maxBatchSize) {
+        config.setMaxBatchSize(*test.maxBatchSize);
+    }
+    if (test.maxNumTokens) {
+        config.setMaxNumTokens(*test.maxNumTokens);
+    }
+    return config;
+}
+
+inline std::unique_ptr<texec::Executor> makeExecutor(std::filesystem::path const& folder, TestConfig const& test = {}) {
+    EmbeddedOptions const options{test.threads, test.weights};
+    auto const encoder = std::make_shared<texec::Model>(folder / "encoder", Component::kENCODER, options);
+    auto const decoder = std::make_shared<texec::Model>(folder / "decoder", Component::kDECODER, options);
+    return std::make_unique<texec::Executor>(encoder, decoder, executorConfig(test));
+}
+
+/// A request for `maxTokens` tokens with log-probabilities; ends at the end id only if asked to.
+inline texec::Request makeRequest(texec::VecTokens const& input, SizeType32 maxTokens, bool streaming = false,
+    std::optional<texec::TokenIdType> endId = std::nullopt) {
+    texec::OutputConfig output;
+    output.returnLogProbs = true;
+    output.excludeInputFromOutput = true;
+    texec::Request request({0}, maxTokens, streaming, texec::SamplingConfig(), output, endId);
+    request.setEncoderInputTokenIds(input);
+    return request;
+}
+
+} // namespace embedded::testing
