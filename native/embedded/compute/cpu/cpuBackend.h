@@ -1,0 +1,67 @@
+/// The operations on this machine's cores.
+#pragma once
+
+#include "compute/backend.h"
+#include "compute/cpu/alignedMemory.h"
+#include "compute/cpu/kernels.h"
+
+#include <vector>
+
+namespace embedded::compute {
+
+/// Divides the work of each operation over the process's thread pool and leaves the arithmetic to the kernels. How it
+/// is divided never changes a bit of the result; work that is too little to pay for waking a thread stays on the
+/// caller.
+class CpuBackend final : public Backend {
+public:
+    /// REQUIRES: numThreads >= 1; the machine has the kernels' target
+    CpuBackend(SizeType32 numThreads, Kernels const& kernels);
+
+    [[nodiscard]] SizeType32 numThreads() const override { return mNumThreads; }
+
+    [[nodiscard]] std::unique_ptr<Matrix> prepareMatrix(HostMatrix const& source, WeightType type) override;
+    [[nodiscard]] std::unique_ptr<Matrix> prepareTable(HostMatrix const& source, WeightType type) override;
+    [[nodiscard]] std::unique_ptr<Buffer> prepareVector(HostMatrix const& source, float factor) override;
+    [[nodiscard]] std::unique_ptr<PositionBias> preparePositionBias(
+        std::span<float const> line, SizeType32 numHeads, SizeType32 maxLength) override;
+    [[nodiscard]] std::unique_ptr<Buffer> allocate(std::size_t numFloats) override;
+    [[nodiscard]] std::unique_ptr<KvStore> allocateKv(KvShape const& shape) override;
+
+    void embed(Matrix const& table, std::span<TokenIdType const> ids, float* output) override;
+    void gatherRows(
+        float const* input, std::span<SizeType32 const> rowIndices, std::int64_t cols, float* output) override;
+    void rmsNorm(float const* input, Buffer const& weight, float epsilon, std::int64_t rows, std::int64_t cols,
+        float* output) override;
+    void matmul(Matrix const& weight, float const* input, std::int64_t rows, float* output) override;
+    void matmulAdd(Matrix const& weight, float const* input, std::int64_t rows, float* output) override;
+    void activate(Activation activation, float* values, float const* gate, std::int64_t count) override;
+    void storeKv(KvStore& store, SizeType32 layer, float const* key, float const* value, std::int64_t stride,
+        std::span<KvSlot const> slots) override;
+    void attend(AttentionCall const& call) override;
+    void argmax(float const* logits, std::int64_t rows, std::int64_t vocabSize, std::span<TokenIdType> tokens) override;
+    void tokenLogProbs(float const* logits, std::int64_t vocabSize, std::span<SizeType32 const> rowIndices,
+        std::span<TokenIdType const> tokens, std::span<float> logProbs) override;
+    void copyToHost(float const* source, std::span<float> destination) override;
+
+private:
+    /// Rows `first` … `first + count - 1` of an attention call; they belong to one sequence.
+    struct RowGroup {
+        std::int64_t first;
+        std::int64_t count;
+    };
+
+    /// Calls run(begin, end, slot) on ranges that together are [0, count). `costPerItem` is in multiply-adds.
+    template <class Run> void divide(std::int64_t count, std::int64_t costPerItem, Run const& run) const;
+
+    void multiply(Matrix const& weight, float const* input, std::int64_t rows, float* output, bool add) const;
+    void groupRows(std::span<AttentionRow const> rows);
+    void attendGroup(
+        AttentionCall const& call, RowGroup group, SizeType32 head, float* scratch, std::int64_t scoreStride) const;
+
+    SizeType32 mNumThreads;
+    Kernels const& mKernels;
+    std::vector<RowGroup> mRowGroups; ///< of the running attention call
+    AlignedMemory mScratch;           ///< scores and sums of the running attention call, a part for each thread
+};
+
+} // namespace embedded::compute

@@ -1,0 +1,165 @@
+// Operations on one row, or on values one by one.
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "compute/cpu/rowKernels.cpp"
+#include "compute/cpu/targets.h"
+
+#include <hwy/foreach_target.h>
+
+#include "compute/cpu/kernels-inl.h"
+
+#include <hwy/contrib/math/math-inl.h>
+#include <limits>
+
+HWY_BEFORE_NAMESPACE();
+namespace embedded::compute::HWY_NAMESPACE {
+namespace {
+
+/// Independent sums, so that additions do not wait for each other. The order is fixed by the number of columns.
+constexpr int kSUMS = 4;
+
+void rmsNormRow(float const* input, float const* weight, float epsilon, std::int64_t cols, float* output) {
+    Vector sums[kSUMS] = {hn::Zero(Floats()), hn::Zero(Floats()), hn::Zero(Floats()), hn::Zero(Floats())};
+    std::int64_t col = 0;
+    for (; col + kSUMS * kLANES <= cols; col += kSUMS * kLANES) {
+#pragma GCC unroll 4
+        for (int i = 0; i < kSUMS; ++i) {
+            Vector const x = hn::LoadU(Floats(), input + col + i * kLANES);
+            sums[i] = hn::MulAdd(x, x, sums[i]);
+        }
+    }
+    for (; col < cols; col += kLANES) {
+        Vector const x = loadUpTo(input + col, cols - col);
+        sums[0] = hn::MulAdd(x, x, sums[0]);
+    }
+    Vector const sum = hn::Add(hn::Add(sums[0], sums[1]), hn::Add(sums[2], sums[3]));
+    Vector const mean = hn::Div(hn::SumOfLanes(Floats(), sum), hn::Set(Floats(), static_cast<float>(cols)));
+    Vector const root = hn::Sqrt(hn::Add(mean, hn::Set(Floats(), epsilon)));
+    Vector const scale = hn::Div(hn::Set(Floats(), 1.0F), root);
+    for (col = 0; col < cols; col += kLANES) {
+        Vector const x = hn::Mul(loadUpTo(input + col, cols - col), scale);
+        storeUpTo(hn::Mul(x, loadUpTo(weight + col, cols - col)), output + col, cols - col);
+    }
+}
+
+/// x / (1 + exp(t)). Unlike 0.5 x (1 + tanh), it loses no digits where the result is small.
+HWY_INLINE Vector divideByOnePlusExp(Vector x, Vector t) {
+    // exp(100) is infinite and the quotient zero; Highway's Exp is not meant for more than 104.
+    Vector const exponential = hn::Exp(Floats(), hn::Min(t, hn::Set(Floats(), 100.0F)));
+    return hn::Div(x, hn::Add(hn::Set(Floats(), 1.0F), exponential));
+}
+
+struct Relu {
+    static HWY_INLINE Vector apply(Vector x) { return hn::IfThenZeroElse(hn::Lt(x, hn::Zero(Floats())), x); }
+};
+
+struct Silu {
+    static HWY_INLINE Vector apply(Vector x) { return divideByOnePlusExp(x, hn::Neg(x)); }
+};
+
+/// 0.5 x (1 + tanh(u)) = x / (1 + exp(-2u)), u = sqrt(2 / pi) (x + 0.044715 x³).
+struct GeluTanh {
+    static HWY_INLINE Vector apply(Vector x) {
+        Vector const cubic = hn::Set(Floats(), static_cast<float>(-2 * 0.7978845608028654 * 0.044715));
+        Vector const linear = hn::Set(Floats(), static_cast<float>(-2 * 0.7978845608028654));
+        return divideByOnePlusExp(x, hn::Mul(x, hn::MulAdd(cubic, hn::Mul(x, x), linear)));
+    }
+};
+
+template <class Function> void applyToAll(float* values, float const* gate, std::int64_t count) {
+    for (std::int64_t i = 0; i < count; i += kLANES) {
+        Vector x = Function::apply(loadUpTo(values + i, count - i));
+        x = gate == nullptr ? x : hn::Mul(x, loadUpTo(gate + i, count - i));
+        storeUpTo(x, values + i, count - i);
+    }
+}
+
+void activate(Activation activation, float* values, float const* gate, std::int64_t count) {
+    switch (activation) {
+    case Activation::kRELU:
+        return applyToAll<Relu>(values, gate, count);
+    case Activation::kGELU_TANH:
+        return applyToAll<GeluTanh>(values, gate, count);
+    case Activation::kSILU:
+        return applyToAll<Silu>(values, gate, count);
+    }
+}
+
+/// NaN compares false with everything, so it never becomes the largest.
+HWY_INLINE Vector larger(Vector x, Vector largest) {
+    return hn::IfThenElse(hn::Gt(x, largest), x, largest);
+}
+
+/// The largest value in all lanes, minus infinity if there are only NaN.
+Vector maximum(float const* values, std::int64_t count) {
+    Vector const lowest = hn::Set(Floats(), -std::numeric_limits<float>::infinity());
+    Vector largest[kSUMS] = {lowest, lowest, lowest, lowest};
+    std::int64_t i = 0;
+    for (; i + kSUMS * kLANES <= count; i += kSUMS * kLANES) {
+#pragma GCC unroll 4
+        for (int j = 0; j < kSUMS; ++j) {
+            largest[j] = larger(hn::LoadU(Floats(), values + i + j * kLANES), largest[j]);
+        }
+    }
+    Vector const all = larger(larger(largest[0], largest[1]), larger(largest[2], largest[3]));
+    float result = hn::GetLane(hn::MaxOfLanes(Floats(), all));
+    for (; i < count; ++i) {
+        result = values[i] > result ? values[i] : result;
+    }
+    return hn::Set(Floats(), result);
+}
+
+std::int64_t argmax(float const* values, std::int64_t count) {
+    Vector const largest = maximum(values, count);
+    std::int64_t i = 0;
+    for (; i + kLANES <= count; i += kLANES) {
+        auto const found = hn::FindFirstTrue(Floats(), hn::Eq(hn::LoadU(Floats(), values + i), largest));
+        if (found >= 0) {
+            return i + found;
+        }
+    }
+    for (; i < count; ++i) {
+        if (values[i] == hn::GetLane(largest)) {
+            return i;
+        }
+    }
+    return 0;
+}
+
+SoftmaxTerms softmaxTerms(float const* values, std::int64_t count) {
+    Vector const max = maximum(values, count);
+    Vector sums[kSUMS] = {hn::Zero(Floats()), hn::Zero(Floats()), hn::Zero(Floats()), hn::Zero(Floats())};
+    std::int64_t i = 0;
+    for (; i + kSUMS * kLANES <= count; i += kSUMS * kLANES) {
+#pragma GCC unroll 4
+        for (int j = 0; j < kSUMS; ++j) {
+            Vector const x = hn::LoadU(Floats(), values + i + j * kLANES);
+            sums[j] = hn::Add(sums[j], hn::Exp(Floats(), hn::Sub(x, max)));
+        }
+    }
+    for (; i < count; i += kLANES) {
+        Vector const term = hn::Exp(Floats(), hn::Sub(loadUpTo(values + i, count - i), max));
+        std::int64_t const valid = HWY_MIN(count - i, kLANES);
+        sums[0] = hn::Add(sums[0], hn::IfThenElseZero(hn::FirstN(Floats(), static_cast<std::size_t>(valid)), term));
+    }
+    Vector const sum = hn::Add(hn::Add(sums[0], sums[1]), hn::Add(sums[2], sums[3]));
+    return {hn::GetLane(max), hn::GetLane(hn::SumOfLanes(Floats(), sum))};
+}
+
+} // namespace
+
+void fillRows(Kernels& kernels) {
+    kernels.rmsNormRow = rmsNormRow;
+    kernels.activate = activate;
+    kernels.argmax = argmax;
+    kernels.softmaxTerms = softmaxTerms;
+}
+
+} // namespace embedded::compute::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace embedded::compute {
+EMBEDDED_DEFINE_FILL(fillRows);
+} // namespace embedded::compute
+#endif
