@@ -1,0 +1,66 @@
+/// The native surface: NativeAddon of lib/native.ts.
+#include "config.h"
+#include "engine.h"
+#include "errors.h"
+#include "fields.h"
+#include "napiSetup.h"
+#include "runtimeExtension.h"
+#include "worker.h"
+
+#include <tensorrt_llm/executor/executor.h>
+
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace trtllm_node {
+namespace {
+
+Napi::Promise startLoading(Napi::Env env, EngineOptions options, Napi::Function const& onResponses) {
+    return runOffThread(
+        env,
+        [options = std::move(options)] {
+            return createRuntimeExecutor(options.encoderPath, options.decoderPath, options.config, options.runtime);
+        },
+        [onResponses = Napi::Persistent(onResponses)](Napi::Env, std::unique_ptr<RuntimeExecutor> runtime) {
+            return Engine::wrap(onResponses.Env(), std::move(runtime), onResponses.Value());
+        });
+}
+
+/// createEngine(options, onResponses): wrong arguments reject the promise, too.
+Napi::Value createEngine(Napi::CallbackInfo const& info) {
+    try {
+        Napi::Function const onResponses = requireFunction(info[1], "onResponses");
+        return startLoading(info.Env(), readEngineOptions(info[0]), onResponses);
+    } catch (std::exception const& error) {
+        auto const deferred = Napi::Promise::Deferred::New(info.Env());
+        deferred.Reject(toJsError(info.Env(), error).Value());
+        return deferred.Promise();
+    }
+}
+
+Napi::Array capabilities(Napi::Env env) {
+    std::vector<std::string> const names = runtimeCapabilities();
+    Napi::Array array = Napi::Array::New(env, names.size());
+    for (std::uint32_t i = 0; i < names.size(); ++i) {
+        array.Set(i, names[i]);
+    }
+    return array;
+}
+
+Napi::Object initialize(Napi::Env env, Napi::Object exports) {
+    exports.Set("runtime", runtimeName());
+    exports.Set("apiVersion", tensorrt_llm::executor::version());
+    exports.Set("capabilities", capabilities(env));
+    exports.Set("createEngine", Napi::Function::New<createEngine>(env, "createEngine"));
+    return exports;
+}
+
+} // namespace
+
+NODE_API_MODULE(trtllm_node, initialize)
+
+} // namespace trtllm_node

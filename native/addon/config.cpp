@@ -1,0 +1,93 @@
+#include "config.h"
+
+#include "fields.h"
+
+#include <array>
+#include <string>
+#include <tuple>
+#include <utility>
+
+namespace tle = tensorrt_llm::executor;
+
+namespace trtllm_node {
+
+template <> struct EnumNames<tle::CapacitySchedulerPolicy> {
+    static constexpr std::array<std::pair<char const*, tle::CapacitySchedulerPolicy>, 3> kNAMES{{
+        {"max-utilization", tle::CapacitySchedulerPolicy::kMAX_UTILIZATION},
+        {"guaranteed-no-evict", tle::CapacitySchedulerPolicy::kGUARANTEED_NO_EVICT},
+        {"static-batch", tle::CapacitySchedulerPolicy::kSTATIC_BATCH},
+    }};
+};
+
+template <> struct Reader<tle::SchedulerConfig> {
+    static tle::SchedulerConfig read(Napi::Value const& value, std::string const& path) {
+        return construct<tle::SchedulerConfig>(requireObject(value, path), path,
+            Parameter{"capacitySchedulerPolicy", tle::CapacitySchedulerPolicy::kGUARANTEED_NO_EVICT});
+    }
+};
+
+template <> struct Reader<tle::KvCacheConfig> {
+    using Config = tle::KvCacheConfig;
+
+    static constexpr std::tuple kFIELDS{
+        Field{"enableBlockReuse", &Config::setEnableBlockReuse},
+        Field{"maxTokens", &Config::setMaxTokens, kPOSITIVE},
+        Field{"freeGpuMemoryFraction", &Config::setFreeGpuMemoryFraction, kFRACTION},
+        Field{"crossKvCacheFraction", &Config::setCrossKvCacheFraction, kFRACTION},
+    };
+
+    static Config read(Napi::Value const& value, std::string const& path) {
+        Config config;
+        readFields(requireObject(value, path), path, config, kFIELDS);
+        return config;
+    }
+};
+
+/// Paths start below the configuration: users know "kvCacheConfig.maxTokens", not the object around it.
+template <> struct Reader<tle::ExecutorConfig> {
+    using Config = tle::ExecutorConfig;
+
+    static constexpr std::tuple kFIELDS{
+        Field{"maxBatchSize", &Config::setMaxBatchSize, kPOSITIVE},
+        Field{"maxNumTokens", &Config::setMaxNumTokens, kPOSITIVE},
+        Field{"maxBeamWidth", &Config::setMaxBeamWidth, kPOSITIVE},
+        Field{"maxQueueSize", &Config::setMaxQueueSize},
+        Field{"normalizeLogProbs", &Config::setNormalizeLogProbs},
+        Field{"enableChunkedContext", &Config::setEnableChunkedContext},
+        Field{"schedulerConfig", &Config::setSchedulerConfig},
+        Field{"kvCacheConfig", &Config::setKvCacheConfig},
+    };
+
+    static Config read(Napi::Value const& value, std::string const& path) {
+        Config config;
+        readFields(requireObject(value, path), "", config, kFIELDS);
+        return config;
+    }
+};
+
+template <> struct Reader<RuntimeOptions> {
+    static constexpr std::tuple kFIELDS{
+        Field{"threads", &RuntimeOptions::threads, Range{0, kPOSITIVE.max}},
+        Field{"weights", &RuntimeOptions::weights},
+    };
+
+    static RuntimeOptions read(Napi::Value const& value, std::string const& path) {
+        RuntimeOptions options;
+        readFields(requireObject(value, path), "", options, kFIELDS);
+        return options;
+    }
+};
+
+EngineOptions readEngineOptions(Napi::Value const& value) {
+    static constexpr std::tuple kFIELDS{
+        required("encoderPath", &EngineOptions::encoderPath),
+        required("decoderPath", &EngineOptions::decoderPath),
+        required("config", &EngineOptions::config),
+        required("runtime", &EngineOptions::runtime),
+    };
+    EngineOptions options;
+    readFields(requireObject(value, "options"), "", options, kFIELDS);
+    return options;
+}
+
+} // namespace trtllm_node

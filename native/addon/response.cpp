@@ -1,0 +1,106 @@
+#include "response.h"
+
+#include "errors.h"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+namespace tle = tensorrt_llm::executor;
+
+namespace trtllm_node {
+namespace {
+
+// RawResponseFlag
+constexpr std::uint8_t kFINAL = 1;
+constexpr std::uint8_t kSEQUENCE_FINAL = 2;
+constexpr std::uint8_t kERROR = 4;
+
+template <typename T> void extend(std::vector<T>& all, std::vector<T> const& more) {
+    all.insert(all.end(), more.begin(), more.end());
+}
+
+template <typename T> std::uint32_t endOf(std::vector<T> const& values) {
+    return static_cast<std::uint32_t>(values.size());
+}
+
+template <typename T> Napi::Value toTypedArray(Napi::Env env, std::vector<T> const& values) {
+    auto array = Napi::TypedArrayOf<T>::New(env, values.size());
+    std::copy(values.begin(), values.end(), array.Data());
+    return array;
+}
+
+Napi::Value toArray(Napi::Env env, std::vector<std::string> const& texts) {
+    Napi::Array array = Napi::Array::New(env, texts.size());
+    for (std::uint32_t i = 0; i < texts.size(); ++i) {
+        array.Set(i, texts[i]);
+    }
+    return array;
+}
+
+} // namespace
+
+bool isLast(tle::Response const& response) {
+    return response.hasError() || response.getResult().isFinal;
+}
+
+void PackedResponses::append(tle::Response const& response) {
+    if (response.hasError()) {
+        appendError(response.getRequestId(), toErrorMessage(response.getErrorMsg()));
+        return;
+    }
+    tle::Result const& result = response.getResult();
+    auto const flags = (result.isFinal ? kFINAL : 0) | (result.isSequenceFinal ? kSEQUENCE_FINAL : 0);
+    appendResult(result);
+    appendHead(response.getRequestId(), static_cast<std::uint8_t>(flags), result.sequenceIndex);
+}
+
+void PackedResponses::appendError(tle::IdType id, std::string message) {
+    mErrors.push_back(std::move(message));
+    appendHead(id, kFINAL | kSEQUENCE_FINAL | kERROR, 0);
+}
+
+void PackedResponses::appendHead(tle::IdType id, std::uint8_t flags, tle::SizeType32 index) {
+    mIds.push_back(static_cast<double>(id));
+    mFlags.push_back(flags);
+    mSequenceIndices.push_back(static_cast<std::uint32_t>(index));
+    mRowOffsets.push_back(endOf(mFinishReasons));
+}
+
+void PackedResponses::appendResult(tle::Result const& result) {
+    for (std::size_t row = 0; row < result.outputTokenIds.size(); ++row) {
+        appendRow(result, row);
+    }
+}
+
+void PackedResponses::appendRow(tle::Result const& result, std::size_t row) {
+    auto const reason =
+        row < result.finishReasons.size() ? result.finishReasons[row] : tle::FinishReason::kNOT_FINISHED;
+    mFinishReasons.push_back(static_cast<std::uint8_t>(reason));
+    extend(mTokens, result.outputTokenIds[row]);
+    mTokenOffsets.push_back(endOf(mTokens));
+    if (result.logProbs && row < result.logProbs->size()) {
+        extend(mLogProbs, (*result.logProbs)[row]);
+    }
+    mLogProbOffsets.push_back(endOf(mLogProbs));
+    bool const hasCumLogProb = result.cumLogProbs && row < result.cumLogProbs->size();
+    mCumLogProbs.push_back(hasCumLogProb ? (*result.cumLogProbs)[row] : std::numeric_limits<float>::quiet_NaN());
+}
+
+Napi::Object PackedResponses::toJs(Napi::Env env) const {
+    Napi::Object batch = Napi::Object::New(env);
+    batch.Set("ids", toTypedArray(env, mIds));
+    batch.Set("flags", toTypedArray(env, mFlags));
+    batch.Set("sequenceIndices", toTypedArray(env, mSequenceIndices));
+    batch.Set("rowOffsets", toTypedArray(env, mRowOffsets));
+    batch.Set("finishReasons", toTypedArray(env, mFinishReasons));
+    batch.Set("tokenOffsets", toTypedArray(env, mTokenOffsets));
+    batch.Set("tokens", toTypedArray(env, mTokens));
+    batch.Set("logProbOffsets", toTypedArray(env, mLogProbOffsets));
+    batch.Set("logProbs", toTypedArray(env, mLogProbs));
+    batch.Set("cumLogProbs", toTypedArray(env, mCumLogProbs));
+    batch.Set("errors", toArray(env, mErrors));
+    return batch;
+}
+
+} // namespace trtllm_node

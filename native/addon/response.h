@@ -1,0 +1,45 @@
+/// RawResponseBatch of lib/native.ts: many responses as flat arrays, so that one crossing carries them all.
+#pragma once
+
+#include "napiSetup.h"
+
+#include <tensorrt_llm/executor/executor.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace trtllm_node {
+
+/// Responses packed away from the JavaScript thread; the fields are RawResponseBatch's. No JavaScript value inside,
+/// so it may be filled on any thread.
+class PackedResponses {
+public:
+    void append(tensorrt_llm::executor::Response const& response);
+    void appendError(tensorrt_llm::executor::IdType id, std::string message);
+    [[nodiscard]] bool empty() const { return mIds.empty(); }
+    /// On the JavaScript thread.
+    [[nodiscard]] Napi::Object toJs(Napi::Env env) const;
+
+private:
+    void appendResult(tensorrt_llm::executor::Result const& result);
+    void appendRow(tensorrt_llm::executor::Result const& result, std::size_t row);
+    void appendHead(tensorrt_llm::executor::IdType id, std::uint8_t flags, tensorrt_llm::executor::SizeType32 index);
+
+    std::vector<double> mIds;
+    std::vector<std::uint8_t> mFlags;
+    std::vector<std::uint32_t> mSequenceIndices;
+    std::vector<std::uint32_t> mRowOffsets{0};
+    std::vector<std::uint8_t> mFinishReasons;
+    std::vector<std::uint32_t> mTokenOffsets{0};
+    std::vector<std::int32_t> mTokens;
+    std::vector<std::uint32_t> mLogProbOffsets{0};
+    std::vector<float> mLogProbs;
+    std::vector<float> mCumLogProbs;
+    std::vector<std::string> mErrors;
+};
+
+/// Whether no response of this request follows.
+[[nodiscard]] bool isLast(tensorrt_llm::executor::Response const& response);
+
+} // namespace trtllm_node

@@ -1,0 +1,93 @@
+/// Brings the responses of one Executor to one JavaScript function.
+///
+/// A thread of its own waits in Executor::awaitResponses() and packs all that is ready into the inbox. JavaScript is
+/// woken only if the inbox was empty and then takes everything, so a busy main thread gets fewer and larger batches.
+/// While no request is in flight the thread is parked, and the event loop may end.
+///
+/// Rules; each was somebody's crash or hang:
+/// 1. start(), enqueue(), deliver() and finish() run on the JavaScript thread; the others on any.
+/// 2. The thread-safe function keeps the pump alive until Node has finalised it: calls may still be queued when the
+///    engine has gone.
+/// 3. The thread is joined before the thread-safe function is released, and Node frees that one in a cleanup hook of
+///    its own. So the hook that calls stop() must be registered after start(): hooks run last in, first out.
+/// 4. An id comes into mInFlight under the same lock as the enqueueing that made it, and leaves it together with
+///    its last response going into the inbox. So no response is seen before its id is, and "nothing in flight"
+///    with an empty inbox means that JavaScript has everything.
+/// 5. The Executor outlives the thread: stop() comes before shutdown(), after which awaitResponses() only throws.
+/// 6. JavaScript is never called with the lock held: it may enqueue.
+#pragma once
+
+#include "napiSetup.h"
+#include "response.h"
+
+#include <tensorrt_llm/executor/executor.h>
+
+#include <chrono>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <unordered_set>
+#include <variant>
+#include <vector>
+
+namespace trtllm_node {
+
+class ResponsePump {
+public:
+    using Clock = std::chrono::steady_clock;
+    using IdType = tensorrt_llm::executor::IdType;
+    using Request = tensorrt_llm::executor::Request;
+    /// What became of a request: its id or an error message.
+    using Enqueued = std::variant<IdType, std::string>;
+
+    /// `onResponses(batch)` must not throw.
+    [[nodiscard]] static std::shared_ptr<ResponsePump> start(
+        Napi::Env env, tensorrt_llm::executor::Executor& executor, Napi::Function const& onResponses);
+
+    /// All in one call; if that throws, one by one, so that each gets its own error. In order.
+    [[nodiscard]] std::vector<Enqueued> enqueue(Napi::Env env, std::vector<Request> const& requests);
+    /// Ids that are not in flight are ignored (the real runtime would remember them for ever).
+    void cancel(IdType id);
+    void cancelAll();
+    /// Waits for the end of all requests, until `drainUntil` at most, then joins the thread. What is still in flight
+    /// gets an error response. REQUIRES: no enqueue() any more. A second call does nothing.
+    void stop(Clock::time_point drainUntil);
+    /// The last call: hands over what is left and lets the thread-safe function go. REQUIRES: stop().
+    void finish(Napi::Env env);
+    /// The same for an environment that is being torn down. A second call does nothing.
+    void release();
+
+private:
+    using KeptAlive = std::shared_ptr<ResponsePump>;
+    static void onWake(Napi::Env env, Napi::Function, ResponsePump* pump, void*);
+    using WakeFunction = Napi::TypedThreadSafeFunction<ResponsePump, void, onWake>;
+
+    ResponsePump(tensorrt_llm::executor::Executor& executor, Napi::Function const& onResponses);
+
+    void run();
+    [[nodiscard]] bool waitForWork();
+    void pumpOnce();
+    /// Changes the inbox by `fill` and wakes JavaScript if it was empty.
+    template <typename Fill> void publish(Fill fill);
+    void take(std::vector<tensorrt_llm::executor::Response> const& responses);
+    void failAll(std::string const& message);
+    [[nodiscard]] std::vector<Enqueued> enqueueOneByOne(std::vector<Request> const& requests);
+    void deliver(Napi::Env env);
+
+    tensorrt_llm::executor::Executor& mExecutor;
+    Napi::FunctionReference mOnResponses;
+    WakeFunction mWake;
+    bool mReleased = false; ///< JavaScript thread only, like the two above
+
+    std::mutex mMutex;
+    std::condition_variable mChanged;
+    std::unordered_set<IdType> mInFlight; ///< under mMutex, as all below
+    PackedResponses mInbox;
+    bool mStopping = false;
+
+    std::thread mThread;
+};
+
+} // namespace trtllm_node

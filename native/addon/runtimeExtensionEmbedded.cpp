@@ -1,0 +1,74 @@
+/// The extension of the embedded runtime: the only addon source that includes its headers.
+#include "runtimeExtension.h"
+
+#include "executor/executorImpl.h"
+
+namespace trtllm_node {
+
+namespace {
+
+namespace texec = tensorrt_llm::executor;
+
+class EmbeddedExecutor : public RuntimeExecutor {
+public:
+    EmbeddedExecutor(std::shared_ptr<texec::Model> const& encoder, std::shared_ptr<texec::Model> const& decoder,
+        texec::ExecutorConfig const& config)
+        : mExecutor(encoder, decoder, config)
+        , mImpl(texec::ExecutorAccess::impl(mExecutor))
+        , mThreads(mImpl.engine().numThreads())
+        , mWeights(decoder->weightType() == embedded::compute::WeightType::kBF16 ? "bfloat16" : "float32") {}
+
+    [[nodiscard]] texec::Executor& executor() override { return mExecutor; }
+
+    [[nodiscard]] RuntimeLimits limits() const override {
+        auto const& engine = mImpl.engine();
+        auto const& limits = engine.limits();
+        return {.maxBatchSize = limits.maxBatchSize,
+            .maxNumTokens = limits.maxNumTokens,
+            .maxBeamWidth = 1,
+            .maxInputLength = limits.maxInputLength,
+            .maxSequenceLength = limits.maxSequenceLength,
+            .encoderVocabSize = engine.encoderVocabSize(),
+            .decoderVocabSize = engine.decoderVocabSize(),
+            .tokensPerBlock = limits.tokensPerBlock,
+            .numSelfBlocks = limits.numSelfBlocks,
+            .numCrossBlocks = limits.numCrossBlocks,
+            .threads = mThreads,
+            .weights = mWeights};
+    }
+
+    [[nodiscard]] RuntimeSnapshot snapshot() const override {
+        auto const state = mImpl.engine().snapshot();
+        return {.numQueuedRequests = mImpl.requests().size(),
+            .numActiveRequests = state.numActiveRequests,
+            .usedSelfBlocks = state.usedSelfBlocks,
+            .usedCrossBlocks = state.usedCrossBlocks,
+            .iteration = state.iteration};
+    }
+
+private:
+    texec::Executor mExecutor;
+    texec::ExecutorAccess::Impl& mImpl;
+    std::int32_t mThreads;
+    std::string mWeights;
+};
+
+} // namespace
+
+char const* runtimeName() {
+    return "embedded";
+}
+
+std::vector<std::string> runtimeCapabilities() {
+    return {"threads", "weights", "snapshot"};
+}
+
+std::unique_ptr<RuntimeExecutor> createRuntimeExecutor(std::filesystem::path const& encoderPath,
+    std::filesystem::path const& decoderPath, texec::ExecutorConfig const& config, RuntimeOptions const& options) {
+    embedded::EmbeddedOptions const embeddedOptions{options.threads, options.weights};
+    auto const encoder = std::make_shared<texec::Model>(encoderPath, embedded::Component::kENCODER, embeddedOptions);
+    auto const decoder = std::make_shared<texec::Model>(decoderPath, embedded::Component::kDECODER, embeddedOptions);
+    return std::make_unique<EmbeddedExecutor>(encoder, decoder, config);
+}
+
+} // namespace trtllm_node
