@@ -1,0 +1,51 @@
+"""Greedy decoding of a Hugging Face T5, written out: no cache, no generation settings that could change the result."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from transformers import T5ForConditionalGeneration
+from transformers.modeling_outputs import BaseModelOutput
+
+PAD, EOS = 0, 1
+
+
+@torch.no_grad()
+def greedy_batch(model: T5ForConditionalGeneration, input_ids: Tensor, prompt: Tensor, max_tokens: int) -> Tensor:
+    """input_ids [n, s] padded with PAD, prompt [n, m] -> generated ids [n, <= max_tokens], PAD after EOS."""
+    mask = (input_ids != PAD).long()
+    encoded = BaseModelOutput(last_hidden_state=model.encoder(input_ids=input_ids, attention_mask=mask)[0])
+    decoded, done = prompt, torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)
+    for _ in range(max_tokens):
+        logits = model(encoder_outputs=encoded, attention_mask=mask, decoder_input_ids=decoded, use_cache=False).logits
+        token = logits[:, -1].argmax(-1).masked_fill(done, PAD)
+        decoded = torch.cat([decoded, token[:, None]], dim=1)
+        done |= token == EOS
+        if bool(done.all()):
+            break
+    return decoded[:, prompt.shape[1] :]
+
+
+def greedy_all(
+    model: T5ForConditionalGeneration, inputs: Sequence[Sequence[int]], max_tokens: int, batch_size: int
+) -> list[list[int]]:
+    """Generated ids of each input, without EOS; inputs of like length share a batch, the order is kept."""
+    device = model.shared.weight.device
+    results: list[list[int]] = [[] for _ in inputs]
+    order = sorted(range(len(inputs)), key=lambda index: len(inputs[index]))
+    for start in range(0, len(order), batch_size):
+        chunk = order[start : start + batch_size]
+        ids = pad_rows([inputs[index] for index in chunk]).to(device)
+        start_tokens = torch.full((len(chunk), 1), PAD, device=device)
+        for index, row in zip(chunk, greedy_batch(model, ids, start_tokens, max_tokens).tolist(), strict=True):
+            results[index] = until_eos(row)
+    return results
+
+
+def pad_rows(rows: Sequence[Sequence[int]]) -> Tensor:
+    """Rows of ids -> [n, longest], padded with PAD on the right."""
+    return torch.nn.utils.rnn.pad_sequence([torch.tensor(row) for row in rows], batch_first=True, padding_value=PAD)
+
+
+def until_eos(row: list[int]) -> list[int]:
+    return row[: row.index(EOS)] if EOS in row else row
