@@ -21,7 +21,7 @@ using testing::TestConfig;
 using texec::FinishReason;
 
 std::filesystem::path model() {
-    return testing::goldens() / "t5-v11-a";
+    return testing::goldens() / "t5-v11";
 }
 
 texec::VecTokens input(unsigned seed, SizeType32 length) {
