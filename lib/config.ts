@@ -1,0 +1,169 @@
+/** The options of `Engine.load`: documented types, one check per field, and their form at the native border. */
+import { TrtllmError } from './errors.js'
+import type { ModelFolder } from './model-folder.js'
+import type { RawEngineOptions, RawExecutorConfig, RawRuntimeOptions } from './native.js'
+import type { Tokenizer } from './tokenizer.js'
+import {
+  boolean,
+  type FieldValidators,
+  fields,
+  fraction,
+  integer,
+  invalid,
+  isRecord,
+  oneOf,
+  type Validator,
+} from './validate.js'
+
+/** Options of `Engine.load`. Names and meanings are those of the executor's `ExecutorConfig` unless marked *ours*. */
+export interface EngineOptions {
+  /** Most requests that run at once, >= 1. @default 64 (engines: what they were built for) */
+  maxBatchSize?: number | undefined
+  /** Most tokens in one iteration, >= 1; also the longest input. @default 8192 (engines: what they were built for) */
+  maxNumTokens?: number | undefined
+  /** Most requests that wait, >= 1; one more is refused with ERR_QUEUE_FULL. @default no limit */
+  maxQueueSize?: number | undefined
+  /**
+   * Whether `logProbs` are taken within the tokens that sampling kept (always 0 for greedy decoding) instead of the
+   * whole vocabulary. @default false (the executor's own default is true)
+   */
+  normalizeLogProbs?: boolean | undefined
+  /** Split long decoder prompts over iterations. @default false */
+  enableChunkedContext?: boolean | undefined
+  scheduler?: SchedulerOptions | undefined
+  kvCache?: KvCacheOptions | undefined
+  /**
+   * *Ours.* Threads for the arithmetic, >= 1. Results do not depend on it.
+   * @default the smallest of physical cores, CPU affinity and cgroup quota
+   */
+  threads?: number | undefined
+  /**
+   * *Ours.* How weights are held in memory; arithmetic is float32 either way.
+   * @default 'auto': bfloat16 checkpoints stay bfloat16, all others become float32
+   */
+  weights?: 'auto' | 'float32' | 'bfloat16' | undefined
+  /** *Ours.* Which runtime runs the model. @default 'auto': what the folder holds */
+  runtime?: 'auto' | 'embedded' | 'tensorrt-llm' | undefined
+  /** *Ours.* Path of a tokenizer.json, or anything with `encode` and `decode`. @default tokenizer.json of the folder, if any */
+  tokenizer?: string | Tokenizer | undefined
+}
+
+export interface SchedulerOptions {
+  /**
+   * 'guaranteed-no-evict': a request starts when its whole cache is reserved, at any iteration. 'static-batch': only
+   * when the previous batch has ended. 'max-utilization' is refused: encoder-decoder models cannot run with it.
+   * @default 'guaranteed-no-evict'
+   */
+  capacitySchedulerPolicy?: 'guaranteed-no-evict' | 'static-batch' | undefined
+}
+
+export interface KvCacheOptions {
+  /** Part of the cache memory that holds encoder outputs (cross attention), between 0 and 1. @default 0.5 */
+  crossKvCacheFraction?: number | undefined
+  /** Tokens that each of the two caches holds, >= 1. @default what the limits need, within the memory there is */
+  maxTokens?: number | undefined
+  /** Part of the free memory that the caches may take, between 0 and 1. @default 0.25 (engines: 0.9) */
+  freeGpuMemoryFraction?: number | undefined
+  /** Reuse of decoder prompts between requests. @default false (the executor's own default is true) */
+  enableBlockReuse?: boolean | undefined
+}
+
+const tokenizerOption: Validator<string | Tokenizer> = (value, path) => {
+  if (typeof value === 'string' && value !== '') return value
+  if (isTokenizer(value)) return value
+  throw invalid(path, 'a path or an object with encode and decode', value)
+}
+
+function isTokenizer(value: unknown): value is Tokenizer {
+  return isRecord(value) && typeof value.encode === 'function' && typeof value.decode === 'function'
+}
+
+const SCHEDULER_FIELDS: FieldValidators<SchedulerOptions> = {
+  capacitySchedulerPolicy: (value, path) => {
+    if (value === 'max-utilization') {
+      throw new TrtllmError(
+        'ERR_UNSUPPORTED',
+        `${path} 'max-utilization' is not possible with encoder-decoder models`,
+        {
+          hint: "take 'guaranteed-no-evict'",
+        },
+      )
+    }
+    return oneOf(['guaranteed-no-evict', 'static-batch'])(value, path)
+  },
+}
+
+const KV_CACHE_FIELDS: FieldValidators<KvCacheOptions> = {
+  crossKvCacheFraction: fraction,
+  maxTokens: integer(1),
+  freeGpuMemoryFraction: fraction,
+  enableBlockReuse: boolean,
+}
+
+const ENGINE_FIELDS: FieldValidators<EngineOptions> = {
+  maxBatchSize: integer(1),
+  maxNumTokens: integer(1),
+  maxQueueSize: integer(1),
+  normalizeLogProbs: boolean,
+  enableChunkedContext: boolean,
+  scheduler: fields<SchedulerOptions>(SCHEDULER_FIELDS),
+  kvCache: fields<KvCacheOptions>(KV_CACHE_FIELDS),
+  threads: integer(1, 1024),
+  weights: oneOf(['auto', 'float32', 'bfloat16']),
+  runtime: oneOf(['auto', 'embedded', 'tensorrt-llm']),
+  tokenizer: tokenizerOption,
+}
+
+/** @throws TrtllmError ERR_INVALID_ARGUMENT, ERR_UNKNOWN_OPTION, ERR_UNSUPPORTED */
+export const checkEngineOptions = (options: unknown): EngineOptions => fields<EngineOptions>(ENGINE_FIELDS)(options, '')
+
+/** Refuses a model or a choice of runtime that this version cannot run. */
+export function checkRuntime(model: ModelFolder, { runtime = 'auto' }: EngineOptions): void {
+  if (runtime === 'tensorrt-llm' || (runtime === 'auto' && model.kind === 'engine')) {
+    throw new TrtllmError('ERR_UNSUPPORTED', "runtime 'tensorrt-llm' is not available in this version", {
+      hint: 'load the checkpoint folder that the engine was built from',
+    })
+  }
+  if (model.kind === 'engine') {
+    throw new TrtllmError('ERR_UNSUPPORTED', `runtime 'embedded' cannot run the TensorRT engines in ${model.folder}`, {
+      hint: 'load the checkpoint folder that the engine was built from',
+    })
+  }
+}
+
+/** `capabilities` are the runtime options that the addon has; others are refused by name. */
+export function toRawEngineOptions(
+  model: ModelFolder,
+  options: EngineOptions,
+  capabilities: string[],
+): RawEngineOptions {
+  const { threads, weights } = options
+  const runtime = defined<RawRuntimeOptions>({ threads, weights })
+  for (const name of Object.keys(runtime)) {
+    if (!capabilities.includes(name)) throw new TrtllmError('ERR_UNSUPPORTED', `this runtime has no option ${name}`)
+  }
+  return {
+    encoderPath: model.encoder.folder,
+    decoderPath: model.decoder.folder,
+    config: toExecutorConfig(options),
+    runtime,
+  }
+}
+
+function toExecutorConfig(options: EngineOptions): RawExecutorConfig {
+  const { maxBatchSize, maxNumTokens, maxQueueSize, scheduler, kvCache } = options
+  return {
+    ...defined({ maxBatchSize, maxNumTokens, maxQueueSize }),
+    normalizeLogProbs: options.normalizeLogProbs ?? false,
+    enableChunkedContext: options.enableChunkedContext ?? false,
+    schedulerConfig: { capacitySchedulerPolicy: scheduler?.capacitySchedulerPolicy ?? 'guaranteed-no-evict' },
+    kvCacheConfig: { enableBlockReuse: false, crossKvCacheFraction: 0.5, ...defined(kvCache ?? {}) },
+  }
+}
+
+type Defined<T> = { [K in keyof T]?: Exclude<T[K], undefined> }
+
+/** Without the fields that are undefined. */
+export function defined<T extends object>(object: { [K in keyof T]: T[K] | undefined }): Defined<T> {
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as Defined<T>
+}

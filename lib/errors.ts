@@ -1,0 +1,73 @@
+/** The stable codes of {@link TrtllmError}; `docs/errors.md` has a heading for each. */
+export type TrtllmErrorCode =
+  | 'ERR_INVALID_ARGUMENT'
+  | 'ERR_UNKNOWN_OPTION'
+  | 'ERR_MODEL_NOT_FOUND'
+  | 'ERR_MODEL_INVALID'
+  | 'ERR_UNSUPPORTED'
+  | 'ERR_NO_TOKENIZER'
+  | 'ERR_QUEUE_FULL'
+  | 'ERR_CLOSED'
+  | 'ERR_ADDON_LOAD'
+  | 'ERR_OUT_OF_MEMORY'
+  | 'ERR_RUNTIME'
+
+/** What to do about an error, where its code alone tells; undefined where only the message can. */
+const HINTS: Record<TrtllmErrorCode, string | undefined> = {
+  ERR_INVALID_ARGUMENT: undefined,
+  ERR_UNKNOWN_OPTION: undefined,
+  ERR_MODEL_NOT_FOUND: undefined,
+  ERR_MODEL_INVALID: undefined,
+  ERR_UNSUPPORTED: undefined,
+  ERR_NO_TOKENIZER:
+    'pass token ids, or put tokenizer.json into the model folder, or give Engine.load the option tokenizer',
+  ERR_QUEUE_FULL: 'send it again when a request has ended, or raise maxQueueSize',
+  ERR_CLOSED: undefined,
+  ERR_ADDON_LOAD: undefined,
+  ERR_OUT_OF_MEMORY: 'lower kvCache.maxTokens, maxBatchSize or maxNumTokens',
+  ERR_RUNTIME: undefined,
+}
+
+/**
+ * Everything that this package throws, but for {@link AbortError}. `code` is stable, `message` is for people, `hint`
+ * says what to do where that is known, `cause` is the error beneath, if there was one.
+ */
+export class TrtllmError extends Error {
+  override readonly name: 'TrtllmError' = 'TrtllmError'
+  readonly code: TrtllmErrorCode
+  readonly hint: string | undefined
+
+  constructor(code: TrtllmErrorCode, message: string, options: { hint?: string | undefined; cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.code = code
+    this.hint = options.hint ?? HINTS[code]
+  }
+}
+
+/** Thrown when a request's `signal` is aborted; `cause` is the signal's reason. */
+export class AbortError extends Error {
+  override readonly name: 'AbortError' = 'AbortError'
+  readonly code = 'ABORT_ERR'
+
+  constructor(reason: unknown) {
+    super('the request was aborted', { cause: reason })
+  }
+}
+
+/** Native messages carry their code in front: "[ERR_X] text". A message without a known code is ERR_RUNTIME. */
+export function errorFromNative(message: string, cause?: unknown): TrtllmError {
+  const match = /^\[(ERR_[A-Z_]+)\]\s*/.exec(message)
+  const code = match?.[1]
+  if (code !== undefined && isCode(code)) return new TrtllmError(code, message.slice(match?.[0].length), { cause })
+  return new TrtllmError('ERR_RUNTIME', message, { cause })
+}
+
+/** Whatever was caught, as an error that this package may throw. */
+export function toTrtllmError(caught: unknown): TrtllmError {
+  if (caught instanceof TrtllmError) return caught
+  return errorFromNative(caught instanceof Error ? caught.message : String(caught), caught)
+}
+
+function isCode(code: string): code is TrtllmErrorCode {
+  return Object.hasOwn(HINTS, code)
+}

@@ -1,0 +1,194 @@
+/**
+ * The native addon: how it is found, and the raw types of its border. Nothing else knows the `.node` file.
+ *
+ * Both directions are batched: `enqueue` takes many requests, the response pump hands over all ready responses as
+ * flat typed arrays in one call.
+ */
+import { createRequire } from 'node:module'
+import { fileURLToPath } from 'node:url'
+import { TrtllmError } from './errors.js'
+
+/** One request as the addon takes it. Names are the executor's, without `set`. */
+export interface RawRequest {
+  /** Decoder prompt, at least one token. */
+  inputTokenIds: Int32Array
+  encoderInputTokenIds: Int32Array
+  maxTokens: number
+  streaming: boolean
+  endId?: number
+  padId?: number
+  outputConfig: RawOutputConfig
+}
+
+export interface RawOutputConfig {
+  returnLogProbs?: boolean
+  excludeInputFromOutput?: boolean
+}
+
+export interface RawExecutorConfig {
+  maxBatchSize?: number
+  maxNumTokens?: number
+  maxBeamWidth?: number
+  maxQueueSize?: number
+  normalizeLogProbs?: boolean
+  enableChunkedContext?: boolean
+  schedulerConfig?: { capacitySchedulerPolicy?: RawCapacitySchedulerPolicy }
+  kvCacheConfig?: RawKvCacheConfig
+}
+
+export type RawCapacitySchedulerPolicy = 'max-utilization' | 'guaranteed-no-evict' | 'static-batch'
+
+export interface RawKvCacheConfig {
+  enableBlockReuse?: boolean
+  maxTokens?: number
+  freeGpuMemoryFraction?: number
+  crossKvCacheFraction?: number
+}
+
+export interface RawRuntimeOptions {
+  threads?: number
+  weights?: 'auto' | 'float32' | 'bfloat16'
+}
+
+export interface RawEngineOptions {
+  encoderPath: string
+  decoderPath: string
+  config: RawExecutorConfig
+  runtime: RawRuntimeOptions
+}
+
+/** What a loaded engine accepts, and what it chose. */
+export interface RawLimits {
+  /** Most requests that run at once. */
+  maxBatchSize: number
+  /** Most tokens in one iteration. */
+  maxNumTokens: number
+  maxBeamWidth: number
+  /** Longest encoder input, tokens. */
+  maxInputLength: number
+  /** Most decoder tokens of a request: prompt and generated ones. */
+  maxSequenceLength: number
+  /** Encoder ids are smaller. */
+  encoderVocabSize: number
+  /** Decoder ids are smaller. */
+  decoderVocabSize: number
+  /** Size of a cache block, tokens. */
+  tokensPerBlock: number
+  /** Blocks of the cache that grows with each generated token. */
+  numSelfBlocks: number
+  /** Blocks of the cache that holds encoder outputs. */
+  numCrossBlocks: number
+  /** Threads of the arithmetic. */
+  threads: number
+  /** How the weights are held. */
+  weights: 'float32' | 'bfloat16'
+}
+
+/** The state between two iterations. */
+export interface RawSnapshot {
+  /** Requests that wait. */
+  numQueuedRequests: number
+  /** Requests that have started and not ended. */
+  numActiveRequests: number
+  /** Blocks in use of `limits.numSelfBlocks`. */
+  usedSelfBlocks: number
+  /** Blocks in use of `limits.numCrossBlocks`. */
+  usedCrossBlocks: number
+  /** Iterations since the start. */
+  iteration: number
+}
+
+/**
+ * All responses that were ready at one moment, as flat arrays. A response has one row per returned beam: response r
+ * owns the rows `rowOffsets[r]` … `rowOffsets[r + 1]` (exclusive; none for an error).
+ */
+export interface RawResponseBatch {
+  /** [responses] request ids, in the order of arrival per id. */
+  ids: Float64Array
+  /** [responses] bits of RawResponseFlag. */
+  flags: Uint8Array
+  /** [responses] which of the request's return sequences. */
+  sequenceIndices: Uint32Array
+  /** [responses + 1] */
+  rowOffsets: Uint32Array
+  /** [rows] values of FINISH_REASONS. */
+  finishReasons: Uint8Array
+  /** [rows + 1] into `tokens`. */
+  tokenOffsets: Uint32Array
+  tokens: Int32Array
+  /** [rows + 1] into `logProbs`; a streaming response carries the complete list so far. */
+  logProbOffsets: Uint32Array
+  logProbs: Float32Array
+  /** [rows] NaN where the request did not ask for log-probabilities. */
+  cumLogProbs: Float32Array
+  /** One message per response with the error flag, in order. */
+  errors: string[]
+}
+
+export const RawResponseFlag = { final: 1, sequenceFinal: 2, error: 4 } as const
+
+export interface RawEngine {
+  readonly limits: RawLimits
+  /** One id, or one error message, per request, in order. Never throws for one bad request. */
+  enqueue(requests: RawRequest[]): (number | string)[]
+  /** Unknown and ended ids are ignored. */
+  cancel(ids: number[]): void
+  snapshot(): RawSnapshot
+  /** Cancels what is in flight, drains the pump, shuts the executor down. The same promise on every call. */
+  close(): Promise<void>
+}
+
+export interface NativeAddon {
+  readonly runtime: 'embedded' | 'tensorrt-llm'
+  /** Version of the Executor API, e.g. "1.2.1". */
+  readonly apiVersion: string
+  readonly capabilities: string[]
+  /** Loads off the main thread. `onResponses` must not throw. */
+  createEngine(options: RawEngineOptions, onResponses: (batch: RawResponseBatch) => void): Promise<RawEngine>
+}
+
+/** Names of the values in {@link RawResponseBatch.finishReasons}; 0 is "not finished yet". */
+export const FINISH_REASONS = [undefined, 'end-id', 'stop-words', 'length', 'timed-out', 'cancelled'] as const
+
+/**
+ * The embedded addon: build/Release of a checkout or source install, else the packed prebuild of this platform.
+ * @throws TrtllmError ERR_ADDON_LOAD
+ */
+export function loadAddon(): NativeAddon {
+  try {
+    const load = createRequire(import.meta.url)('node-gyp-build') as (folder: string) => NativeAddon
+    return load(packageRoot)
+  } catch (cause) {
+    throw explainLoadFailure(cause, currentPlatform())
+  }
+}
+
+export interface Platform {
+  os: string
+  arch: string
+  /** Version of the C library glibc; undefined where there is none (musl). */
+  glibc: string | undefined
+}
+
+/** Why the addon did not load here, what was tried, and the command that mends it. */
+export function explainLoadFailure(cause: unknown, { os, arch, glibc }: Platform): TrtllmError {
+  const reason = cause instanceof Error ? (cause.message.split('\n', 1)[0] ?? '') : String(cause)
+  const failure = (why: string, hint: string) =>
+    new TrtllmError('ERR_ADDON_LOAD', `the native addon of trtllm-node did not load: ${why}`, { cause, hint })
+  const elsewhere = 'run it in Linux on x86-64 with glibc, for example in the container node:20-bookworm'
+  if (os !== 'linux' || arch !== 'x64') return failure(`there is none for ${os}-${arch}`, elsewhere)
+  if (glibc === undefined) return failure('this system uses musl, not glibc', elsewhere)
+  if (reason.includes('GLIBC_')) return failure(`glibc ${glibc} is too old: ${reason}`, 'it needs glibc 2.34 or newer')
+  return failure(
+    `tried build/Release and prebuilds/linux-x64 in ${packageRoot}: ${reason}`,
+    'compile it with `npm rebuild trtllm-node`, in a checkout with `npm run build` (needs g++, cmake, make and libhwy-dev)',
+  )
+}
+
+/** lib/ and dist/ both lie directly in it. */
+const packageRoot = fileURLToPath(new URL('..', import.meta.url))
+
+function currentPlatform(): Platform {
+  const report = process.report.getReport() as { header?: { glibcVersionRuntime?: string } }
+  return { os: process.platform, arch: process.arch, glibc: report.header?.glibcVersionRuntime }
+}
