@@ -1,0 +1,27 @@
+// Loads, uses and closes an engine 60 times; prints how resident memory grows per cycle after 10 of warm-up.
+import { fileURLToPath } from 'node:url'
+import { Engine } from '../../dist/index.js'
+
+const model = fileURLToPath(new URL('../../models/g2p-en', import.meta.url))
+const WARM_UP = 10
+const CYCLES = 50
+
+async function cycle() {
+  const engine = await Engine.load(model)
+  await Promise.all([engine.generate({ input: 'queue' }), engine.stream({ input: 'colonel' }).result])
+  await engine.close()
+}
+
+/** Median of the slopes of all pairs (Theil-Sen): one odd sample does not move it. */
+function slope(values) {
+  const slopes = values.flatMap((b, j) => values.slice(0, j).map((a, i) => (b - a) / (j - i)))
+  return slopes.sort((a, b) => a - b)[slopes.length >> 1]
+}
+
+const resident = []
+for (let i = 0; i < WARM_UP + CYCLES; i++) {
+  await cycle()
+  globalThis.gc()
+  if (i >= WARM_UP) resident.push(process.memoryUsage.rss())
+}
+console.log(JSON.stringify({ bytesPerCycle: slope(resident), first: resident[0], last: resident.at(-1) }))

@@ -1,0 +1,53 @@
+// Prefixes of a life, each further than the one before.
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const model = fileURLToPath(new URL('../../models/g2p-en', import.meta.url))
+const long = { input: 'massachusetts', endId: null, maxTokens: 400 }
+
+const load = async (options) => (await import('../../dist/index.js')).Engine.load(model, options)
+
+export const STAGES = {
+  import: () => import('../../dist/index.js'),
+  async loading() {
+    void load()
+    await import('../../dist/index.js')
+  },
+  async 'failed load'() {
+    const { Engine } = await import('../../dist/index.js')
+    await Engine.load(join(model, 'encoder')).catch(() => {})
+  },
+  idle: () => load(),
+  async generating() {
+    const engine = await load()
+    for (let i = 0; i < 20; i++) void engine.generate(long)
+  },
+  async streaming() {
+    const engine = await load()
+    const iterator = engine.stream(long)[Symbol.asyncIterator]()
+    await iterator.next()
+    void engine.stream(long)
+  },
+  async aborted() {
+    const engine = await load()
+    const controller = new AbortController()
+    engine.generate({ ...long, signal: controller.signal }).catch(() => {})
+    await new Promise((resolve) => setTimeout(resolve, 5))
+    controller.abort()
+  },
+  async closing() {
+    const engine = await load()
+    for (let i = 0; i < 20; i++) engine.generate(long).catch(() => {})
+    await new Promise((resolve) => setTimeout(resolve, 5))
+    void engine.close()
+  },
+  async closed() {
+    const engine = await load()
+    await engine.generate({ input: 'queue' })
+    await engine.close()
+  },
+  async 'two engines'() {
+    const [first, second] = await Promise.all([load({ threads: 1 }), load()])
+    for (const engine of [first, second]) void engine.generate(long)
+  },
+}

@@ -1,0 +1,33 @@
+/** The sample model, its fixtures, and the tiny golden models. */
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { gunzipSync } from 'node:zlib'
+import { Engine, type EngineOptions } from '../../lib/index.js'
+
+export const root = fileURLToPath(new URL('../..', import.meta.url))
+export const sampleModel = join(root, 'models/g2p-en')
+
+export function loadSample(options: EngineOptions = {}): Promise<Engine> {
+  return Engine.load(sampleModel, options)
+}
+
+/** Rows of a fixture: a word and what belongs to it. */
+export function readFixture(name: string): string[][] {
+  const text = gunzipSync(readFileSync(join(root, 'test/fixtures', name))).toString('utf8')
+  return text
+    .trimEnd()
+    .split('\n')
+    .map((line) => line.split('\t'))
+}
+
+/** Words and what Hugging Face says to them, greedy, in float32 on the same weights. */
+export function huggingFacePronunciations(): { word: string; phonemes: string }[] {
+  return readFixture('g2p-hf-greedy.tsv.gz').map(([word = '', phonemes = '']) => ({ word, phonemes }))
+}
+
+/** Folders of tiny random models of all supported shapes. */
+export function goldenModels(): string[] {
+  const folder = join(root, 'test/goldens')
+  return readdirSync(folder).map((name) => join(folder, name))
+}
