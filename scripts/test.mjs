@@ -1,0 +1,11 @@
+// npm test: sets everything up, then runs all tests: C++, types, TypeScript.
+import { runCppTests } from './cpp-tests.mjs'
+import { setup } from './setup.mjs'
+import { runScript, show, step } from './steps.mjs'
+
+await runScript(async () => {
+  await setup({ tests: true })
+  await runCppTests('tests', [])
+  await step('Checking types', ['npx', 'tsc', '-p', 'tsconfig.test.json'])
+  await show(['npx', 'vitest', 'run'])
+})
