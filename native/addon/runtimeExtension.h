@@ -5,6 +5,7 @@
 
 #include <tensorrt_llm/executor/executor.h>
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -19,6 +20,13 @@ struct RuntimeOptions {
     std::int32_t threads = 0;
     /// Stored type of the weights: "auto" (BF16 checkpoints stay BF16, all others FP32), "float32" or "bfloat16".
     std::string weights = "auto";
+    /// Tokens of one cache block: 16, 32, 64 or 128.
+    std::int32_t tokensPerBlock = 32;
+    /// Most encoder tokens of one iteration, so that long inputs do not hold up running streams; >= 1. An input that is
+    /// longer by itself runs alone.
+    std::int32_t encoderTokenBudget = 256;
+    /// Whether equal encoder inputs share one encoder pass and its cache blocks.
+    bool reuseEncoder = true;
 };
 
 /// What a loaded engine accepts; requests are checked against it before they are enqueued.
@@ -33,6 +41,9 @@ struct RuntimeLimits {
     std::int32_t tokensPerBlock;
     std::int32_t numSelfBlocks;
     std::int32_t numCrossBlocks;
+    std::uint64_t selfCacheBytes;  ///< reserved for the self-attention cache; memory is taken as it is used
+    std::uint64_t crossCacheBytes; ///< likewise for the cross-attention cache
+    std::int32_t encoderTokenBudget;
     std::int32_t threads;
     std::string weights; ///< "float32" or "bfloat16"
 };
@@ -42,7 +53,10 @@ struct RuntimeSnapshot {
     std::int32_t numQueuedRequests;
     std::int32_t numActiveRequests;
     std::int32_t usedSelfBlocks;
-    std::int32_t usedCrossBlocks;
+    std::int32_t usedCrossBlocks;     ///< of requests; what is kept for reuse alone counts as free
+    std::int32_t retainedCrossBlocks; ///< kept for reuse alone
+    std::uint64_t encoderReuseHits;   ///< requests that found their input encoded, since the start
+    std::uint64_t encoderReuseMisses; ///< requests that ran the encoder
     std::uint64_t iteration;
 };
 
@@ -54,6 +68,11 @@ public:
     [[nodiscard]] virtual RuntimeLimits limits() const = 0;
     [[nodiscard]] virtual RuntimeSnapshot snapshot() const = 0;
 };
+
+/// When the request's cross-attention cache was filled; nothing if the runtime does not say or the request did not ask
+/// for performance metrics.
+[[nodiscard]] std::optional<std::chrono::steady_clock::time_point> encodedTime(
+    tensorrt_llm::executor::Response const& response);
 
 /// "embedded" or "tensorrt-llm".
 [[nodiscard]] char const* runtimeName();

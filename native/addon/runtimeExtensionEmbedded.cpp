@@ -2,6 +2,7 @@
 #include "runtimeExtension.h"
 
 #include "executor/executorImpl.h"
+#include "executor/responseAccess.h"
 
 namespace trtllm_node {
 
@@ -15,7 +16,7 @@ public:
         texec::ExecutorConfig const& config)
         : mExecutor(encoder, decoder, config)
         , mImpl(texec::ExecutorAccess::impl(mExecutor))
-        , mThreads(mImpl.engine().numThreads())
+        , mThreads(mImpl.engine().runner().numThreads())
         , mWeights(decoder->weightType() == embedded::compute::WeightType::kBF16 ? "bfloat16" : "float32") {}
 
     [[nodiscard]] texec::Executor& executor() override { return mExecutor; }
@@ -28,11 +29,14 @@ public:
             .maxBeamWidth = 1,
             .maxInputLength = limits.maxInputLength,
             .maxSequenceLength = limits.maxSequenceLength,
-            .encoderVocabSize = engine.encoderVocabSize(),
-            .decoderVocabSize = engine.decoderVocabSize(),
+            .encoderVocabSize = engine.runner().encoderConfig().vocabSize,
+            .decoderVocabSize = engine.runner().decoderConfig().vocabSize,
             .tokensPerBlock = limits.tokensPerBlock,
             .numSelfBlocks = limits.numSelfBlocks,
             .numCrossBlocks = limits.numCrossBlocks,
+            .selfCacheBytes = bytesOf(limits.numSelfBlocks),
+            .crossCacheBytes = bytesOf(limits.numCrossBlocks),
+            .encoderTokenBudget = limits.encoderTokenBudget,
             .threads = mThreads,
             .weights = mWeights};
     }
@@ -43,10 +47,17 @@ public:
             .numActiveRequests = state.numActiveRequests,
             .usedSelfBlocks = state.usedSelfBlocks,
             .usedCrossBlocks = state.usedCrossBlocks,
+            .retainedCrossBlocks = state.retainedCrossBlocks,
+            .encoderReuseHits = state.encoderReuseHits,
+            .encoderReuseMisses = state.encoderReuseMisses,
             .iteration = state.iteration};
     }
 
 private:
+    [[nodiscard]] std::uint64_t bytesOf(std::int32_t numBlocks) const {
+        return static_cast<std::uint64_t>(numBlocks) * mImpl.engine().runner().bytesPerBlock();
+    }
+
     texec::Executor mExecutor;
     texec::ExecutorAccess::Impl& mImpl;
     std::int32_t mThreads;
@@ -55,17 +66,22 @@ private:
 
 } // namespace
 
+std::optional<std::chrono::steady_clock::time_point> encodedTime(texec::Response const& response) {
+    return texec::ResponseAccess::encodedTime(response);
+}
+
 char const* runtimeName() {
     return "embedded";
 }
 
 std::vector<std::string> runtimeCapabilities() {
-    return {"threads", "weights", "snapshot"};
+    return {"threads", "weights", "tokensPerBlock", "encoderTokenBudget", "reuseEncoder"};
 }
 
 std::unique_ptr<RuntimeExecutor> createRuntimeExecutor(std::filesystem::path const& encoderPath,
     std::filesystem::path const& decoderPath, texec::ExecutorConfig const& config, RuntimeOptions const& options) {
-    embedded::EmbeddedOptions const embeddedOptions{options.threads, options.weights};
+    embedded::EmbeddedOptions const embeddedOptions{
+        options.threads, options.weights, options.tokensPerBlock, options.encoderTokenBudget, options.reuseEncoder};
     auto const encoder = std::make_shared<texec::Model>(encoderPath, embedded::Component::kENCODER, embeddedOptions);
     auto const decoder = std::make_shared<texec::Model>(decoderPath, embedded::Component::kDECODER, embeddedOptions);
     return std::make_unique<EmbeddedExecutor>(encoder, decoder, config);

@@ -18,6 +18,7 @@ SizeType32 BlockPool::allocate() {
     }
     SizeType32 const block = mFree.back();
     mFree.pop_back();
+    ++mNumAllocations;
     return block;
 }
 

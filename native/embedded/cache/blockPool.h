@@ -22,9 +22,12 @@ public:
     [[nodiscard]] SizeType32 numBlocks() const { return mNumBlocks; }
     [[nodiscard]] SizeType32 numFree() const { return static_cast<SizeType32>(mFree.size()); }
     [[nodiscard]] SizeType32 numUsed() const { return mNumBlocks - numFree(); }
+    /// Calls of allocate() since the start.
+    [[nodiscard]] SizeType32 numAllocations() const { return mNumAllocations; }
 
 private:
     SizeType32 mNumBlocks;
+    SizeType32 mNumAllocations = 0;
     std::vector<SizeType32> mFree;
 };
 

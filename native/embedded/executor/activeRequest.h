@@ -1,7 +1,9 @@
 /// A request from the moment it is taken from the queue until its last response.
 #pragma once
 
+#include "cache/encodedInput.h"
 #include "cache/sequenceBlocks.h"
+#include "decoding/greedy.h"
 #include "executor/engineLimits.h"
 #include "scheduler/scheduler.h"
 
@@ -15,11 +17,22 @@ namespace embedded {
 
 namespace texec = tensorrt_llm::executor;
 
+/// When a request reached each stage; a stage that it has not reached has the clock's epoch.
+struct RequestTimes {
+    using Point = std::chrono::steady_clock::time_point;
+    Point arrival;        ///< enqueued
+    Point firstScheduled; ///< chosen for its encoder pass
+    Point encoded;        ///< cross-attention cache filled
+    Point firstToken;
+    Point lastToken;
+};
+
 struct ActiveRequest {
     using Clock = std::chrono::steady_clock;
 
     /// REQUIRES: the request passed validateRequest().
-    ActiveRequest(texec::IdType id, texec::Request const& request, EngineLimits const& limits);
+    ActiveRequest(
+        texec::IdType id, texec::Request const& request, EngineLimits const& limits, Clock::time_point arrival);
 
     [[nodiscard]] SizeType32 encoderLength() const { return static_cast<SizeType32>(encoderTokens.size()); }
     [[nodiscard]] SizeType32 numGenerated() const { return static_cast<SizeType32>(tokens.size()) - promptLength; }
@@ -29,8 +42,17 @@ struct ActiveRequest {
     /// Decoder rows of the next step: the whole prompt, then one token at a time.
     [[nodiscard]] SizeType32 stepTokens() const { return stage == Stage::kGENERATION ? 1 : promptLength; }
 
-    /// What the scheduler sees.
+    /// 1 but for the step that drew the end id, as there is no speculative decoding; 0 before the first step.
+    [[nodiscard]] float avgDecodedTokensPerIter() const;
+
+    /// What the scheduler sees if no encoded input is reused.
     [[nodiscard]] SchedulableRequest schedulable(SizeType32 tokensPerBlock) const;
+
+    /// Whether it may share the encoder pass of an equal input. The encoder's output itself is not kept for reuse.
+    [[nodiscard]] bool mayReuse() const { return !output.returnEncoderOutput; }
+
+    /// Takes the token that a decoder step chose.
+    void accept(Choice const& choice);
 
     /// Ends the request before its time: what was generated since the last response is dropped, as the API says.
     void abandon(texec::FinishReason reason);
@@ -50,7 +72,8 @@ struct ActiveRequest {
     texec::VecTokens encoderTokens;
     texec::VecTokens tokens; ///< decoder prompt and generated tokens
     std::optional<SequenceBlocks> self;
-    std::optional<SequenceBlocks> cross;
+    EncodedInputPtr encoded;    ///< set by the encoder step
+    bool reusedEncoder = false; ///< another request's encoder pass filled it
 
     texec::VecLogProbs logProbs; ///< of the generated tokens
     float cumLogProb = 0.0F;     ///< the end id's step included
@@ -58,6 +81,8 @@ struct ActiveRequest {
     std::vector<float> generationLogits; ///< rows of the steps that no response has delivered yet
     SizeType32 numDelivered = 0;         ///< generated tokens that a streaming response has carried
     SizeType32 decodingIter = 0;
+    RequestTimes times{};
+    texec::IterationType firstIter = 0; ///< of its encoder pass
     texec::FinishReason finishReason = texec::FinishReason::kNOT_FINISHED;
 };
 

@@ -1,72 +1,35 @@
 #include "executor/engine.h"
 
-#include "decoding/stopCriteria.h"
 #include "executor/hostMemory.h"
 #include "executor/responseBuilder.h"
-#include "model/modelError.h"
 
 #include <algorithm>
-#include <iterator>
 
 namespace embedded {
 
 namespace {
 
-/// The decoder's fused cross-attention weights have one width for its own rows and the encoder's.
-ModelConfig const& checkedPair(texec::Model const& decoder, texec::Model const& encoder) {
-    auto const& config = decoder.config();
-    if (config.encoderHiddenSize != encoder.config().hiddenSize || config.hiddenSize != config.encoderHiddenSize) {
-        throw ModelError(
-            decoder.file().path(), "encoder_hidden_size", "must equal hidden_size of the encoder and of the decoder");
-    }
-    return config;
-}
-
 SchedulerLimits schedulerLimits(EngineLimits const& limits, texec::ExecutorConfig const& config) {
     return {config.getSchedulerConfig().getCapacitySchedulerPolicy(), limits.maxBatchSize, limits.maxNumTokens,
-        limits.maxNumTokens};
-}
-
-std::unique_ptr<compute::KvStore> allocateCache(
-    compute::Backend& backend, ModelConfig const& config, SizeType32 numBlocks, SizeType32 tokensPerBlock) {
-    return backend.allocateKv({config.numLayers, config.numHeads, config.headSize, numBlocks, tokensPerBlock});
+        limits.encoderTokenBudget};
 }
 
 std::string errorText(std::string const& message) {
     return message.starts_with("[ERR_") ? message : "[ERR_RUNTIME] " + message;
 }
 
-void addSlots(SequenceBlocks const& blocks, SizeType32 first, std::vector<compute::KvSlot>& slots) {
-    for (SizeType32 position = first; position < blocks.numTokens(); ++position) {
-        slots.push_back({blocks.blockAt(position), blocks.offsetAt(position)});
-    }
-}
-
 } // namespace
 
 Engine::Engine(texec::Model const& encoder, texec::Model const& decoder, texec::ExecutorConfig const& config,
     RequestQueue& requests, ResponseQueue& responses)
-    : mEncoderConfig(encoder.config())
-    , mDecoderConfig(checkedPair(decoder, encoder))
-    , mNormalizeLogProbs(config.getNormalizeLogProbs())
+    : mNormalizeLogProbs(config.getNormalizeLogProbs())
     , mGatherGenerationLogits(config.getGatherGenerationLogits())
     , mRequests(requests)
     , mResponses(responses)
-    , mBackend(compute::makeCpuBackend(decoder.options().threads))
-    , mLimits(chooseLimits(config, mDecoderConfig, availableHostMemory()))
+    , mLimits(chooseLimits(config, decoder.config(), decoder.options(), availableHostMemory()))
     , mSchedulerLimits(schedulerLimits(mLimits, config))
-    , mSelfCache(allocateCache(*mBackend, mDecoderConfig, mLimits.numSelfBlocks, mLimits.tokensPerBlock))
-    , mCrossCache(allocateCache(*mBackend, mDecoderConfig, mLimits.numCrossBlocks, mLimits.tokensPerBlock))
-    , mSelfPool(mLimits.numSelfBlocks)
-    , mCrossPool(mLimits.numCrossBlocks)
-    , mEncoder(mEncoderConfig,
-          loadEncoderWeights({encoder.file(), mEncoderConfig, encoder.weightType()}, mLimits.maxInputLength, *mBackend),
-          mLimits.maxNumTokens, mLimits.maxBatchSize, *mBackend)
-    , mDecoder(mDecoderConfig,
-          loadDecoderWeights(
-              {decoder.file(), mDecoderConfig, decoder.weightType()}, mLimits.maxSequenceLength, *mBackend),
-          mLimits.maxNumTokens, mLimits.maxBatchSize, mLimits.maxNumTokens, *mBackend)
-    , mSampler(*mBackend) {}
+    , mRunner(encoder, decoder, mLimits)
+    , mRecorder(config, mLimits) {}
 
 bool Engine::step() {
     bool const closed = fetch();
@@ -74,6 +37,7 @@ bool Engine::step() {
         endOverdue();
         collectResponses();
         run();
+        mRecorder.requests(mActive, mRequests);
         collectResponses();
     } catch (std::exception const& error) {
         failActive(error.what());
@@ -82,9 +46,11 @@ bool Engine::step() {
     return !(closed && mActive.empty());
 }
 
+/// While a request waits for blocks nobody is fetched behind it: in the queue a higher priority can still go first.
 bool Engine::fetch() {
-    auto const numFree = mLimits.maxBatchSize - static_cast<SizeType32>(mActive.size());
+    auto const numFree = mSchedule.waitsForBlocks ? 0 : mLimits.maxBatchSize - static_cast<SizeType32>(mActive.size());
     auto const fetched = mRequests.fetch(numFree, mActive.empty());
+    mRecorder.begin();
     for (auto const& queued : fetched.cancelledQueued) {
         mOutbox.push_back(cancelledResponse(queued));
     }
@@ -98,16 +64,14 @@ bool Engine::fetch() {
 }
 
 void Engine::admit(QueuedRequest const& queued) {
-    auto const error = validateRequest(
-        queued.request, mLimits, mEncoderConfig.vocabSize, mDecoderConfig.vocabSize, mGatherGenerationLogits);
+    auto const error = validateRequest(queued.request, mLimits, mRunner.encoderConfig().vocabSize,
+        mRunner.decoderConfig().vocabSize, mGatherGenerationLogits);
     if (error) {
         mOutbox.emplace_back(queued.id, *error, queued.request.getClientId());
         return;
     }
-    auto request = std::make_unique<ActiveRequest>(queued.id, queued.request, mLimits);
-    auto const place = std::ranges::upper_bound(
-        mActive, request->priority, std::greater<>(), [](auto const& active) { return active->priority; });
-    mActive.insert(place, std::move(request));
+    mRecorder.becameActive(queued.arrival);
+    mActive.push_back(std::make_unique<ActiveRequest>(queued.id, queued.request, mLimits, queued.arrival));
 }
 
 void Engine::cancelActive(texec::IdType id) {
@@ -138,90 +102,56 @@ void Engine::run() {
 
 void Engine::chooseNext() {
     mSchedulable.clear();
+    mToBeEncoded.clear();
     for (auto const& request : mActive) {
-        mSchedulable.push_back(request->schedulable(mLimits.tokensPerBlock));
+        mSchedulable.push_back(schedulable(*request));
     }
-    schedule(mSchedulable, mSchedulerLimits, {mSelfPool.numFree(), mCrossPool.numFree()}, mSchedule);
+    auto const retained = mRunner.encoderCache().numRetainedBlocks();
+    schedule(mSchedulable, mSchedulerLimits, {mRunner.selfPool().numFree(), mRunner.crossPool().numFree() + retained},
+        mSchedule);
+}
+
+/// With an equal input in the cache, or one that is encoded in the same step, a request needs no encoder pass and no
+/// blocks of its own; if nobody else uses the cached one, its blocks stop counting as free.
+SchedulableRequest Engine::schedulable(ActiveRequest const& request) {
+    auto result = request.schedulable(mLimits.tokensPerBlock);
+    if (request.stage != Stage::kENCODER || !request.mayReuse() || mLimits.maxRetainedInputs == 0) {
+        return result;
+    }
+    auto const cached = mRunner.encoderCache().find(request.encoderTokens);
+    auto const isEqual = [&](auto const* other) { return other->encoderTokens == request.encoderTokens; };
+    bool const comesEarlier = !cached && std::ranges::any_of(mToBeEncoded, isEqual);
+    if (cached || comesEarlier) {
+        result.encoderLength = 0;
+        result.crossBlocks = cached && EncoderCache::isRetained(cached, 1) ? cached->blocks.numBlocks() : 0;
+    } else {
+        mToBeEncoded.push_back(&request);
+    }
+    return result;
 }
 
 void Engine::encode() {
-    mEncoderInputs.clear();
-    mCrossSlots.clear();
+    mChosen.clear();
+    auto const now = ActiveRequest::Clock::now();
     for (auto const index : mSchedule.encode) {
-        auto& request = *mActive[index];
-        mEncoderInputs.emplace_back(request.encoderTokens);
-        request.cross.emplace(mCrossPool, mLimits.tokensPerBlock, request.encoderLength());
-        request.cross->grow(request.encoderLength());
-        addSlots(*request.cross, 0, mCrossSlots);
-        request.self.emplace(mSelfPool, mLimits.tokensPerBlock, request.promptLength + request.maxNewTokens);
-        request.stage = Stage::kCONTEXT;
+        mChosen.push_back(mActive[index].get());
+        mChosen.back()->times.firstScheduled = now;
+        mChosen.back()->firstIter = mRecorder.iteration();
     }
-    float const* const output = mEncoder.forward(mEncoderInputs);
-    mDecoder.writeCross(output, mCrossSlots, *mCrossCache);
-    auto const* rows = output;
-    for (auto const index : mSchedule.encode) {
-        keepEncoderOutput(*mActive[index], rows);
-        rows += static_cast<std::ptrdiff_t>(mActive[index]->encoderLength()) * mEncoderConfig.hiddenSize;
-    }
-}
-
-void Engine::keepEncoderOutput(ActiveRequest& request, float const* rows) const {
-    if (request.output.returnEncoderOutput) {
-        request.encoderOutput =
-            texec::Tensor::cpu(texec::DataType::kFP32, {request.encoderLength(), mEncoderConfig.hiddenSize});
-        mBackend->copyToHost(
-            rows, {static_cast<float*>(request.encoderOutput->getData()), request.encoderOutput->getSize()});
+    mRunner.encode(mChosen);
+    auto const encoded = ActiveRequest::Clock::now();
+    for (auto* const request : mChosen) {
+        request->times.encoded = encoded;
     }
 }
 
 void Engine::decode() {
-    mBatch.clear();
-    mWantsLogProb.clear();
+    mChosen.clear();
     for (auto const index : mSchedule.decode) {
-        addRows(*mActive[index]);
-        mWantsLogProb.push_back(mActive[index]->output.returnLogProbs);
+        mChosen.push_back(mActive[index].get());
     }
-    sample(mDecoder.forward(mBatch, *mSelfCache, *mCrossCache));
-}
-
-void Engine::addRows(ActiveRequest& request) {
-    SizeType32 const first = request.self->numTokens();
-    request.self->grow(request.stepTokens());
-    addSlots(*request.self, first, mBatch.selfSlots);
-    for (SizeType32 position = first; position < request.self->numTokens(); ++position) {
-        mBatch.tokens.push_back(request.tokens[static_cast<std::size_t>(position)]);
-        mBatch.selfRows.push_back({request.self->ids(), position + 1, position});
-        mBatch.crossRows.push_back({request.cross->ids(), request.encoderLength(), position});
-    }
-    mBatch.logitRows.push_back(static_cast<SizeType32>(mBatch.tokens.size()) - 1);
-    request.stage = Stage::kGENERATION;
-}
-
-void Engine::sample(float const* logits) {
-    auto const choices = mSampler.sample(logits, mDecoderConfig.vocabSize, mWantsLogProb);
-    for (std::size_t row = 0; row < choices.size(); ++row) {
-        auto& request = *mActive[mSchedule.decode[row]];
-        if (request.output.returnGenerationLogits) {
-            auto const vocabSize = static_cast<std::size_t>(mDecoderConfig.vocabSize);
-            auto& kept = request.generationLogits;
-            kept.resize(kept.size() + vocabSize);
-            mBackend->copyToHost(logits + row * vocabSize, std::span(kept).last(vocabSize));
-        }
-        accept(request, choices[row]);
-    }
-}
-
-void Engine::accept(ActiveRequest& request, Choice const& choice) const {
-    ++request.decodingIter;
-    request.cumLogProb += choice.logProb;
-    bool const isEnd = choice.token == request.endId;
-    if (!isEnd) {
-        request.tokens.push_back(choice.token);
-        if (request.output.returnLogProbs) {
-            request.logProbs.push_back(choice.logProb);
-        }
-    }
-    request.finishReason = finishAfter(isEnd, request.numGenerated(), request.maxNewTokens);
+    mRecorder.scheduled(mChosen);
+    mRunner.decode(mChosen);
 }
 
 void Engine::collectResponses() {
@@ -230,12 +160,16 @@ void Engine::collectResponses() {
             mOutbox.push_back(responseOf(*request));
         }
     }
-    std::erase_if(mActive, [](auto const& request) { return request->isFinished(); });
+    auto const numEnded = std::erase_if(mActive, [](auto const& request) { return request->isFinished(); });
+    if (numEnded > 0) {
+        mRecorder.completed(static_cast<SizeType32>(numEnded));
+        mRunner.encoderCache().trim();
+    }
 }
 
 texec::Response Engine::responseOf(ActiveRequest& request) const {
     try {
-        return buildResponse(request, mDecoderConfig.vocabSize, mNormalizeLogProbs);
+        return buildResponse(request, mRunner.decoderConfig().vocabSize, mNormalizeLogProbs, mRecorder.iteration());
     } catch (std::exception const& error) {
         request.abandon(texec::FinishReason::kCANCELLED);
         return {request.id, errorText(error.what()), request.clientId};
@@ -246,10 +180,13 @@ void Engine::failActive(std::string const& message) {
     for (auto const& request : mActive) {
         mOutbox.emplace_back(request->id, errorText(message), request->clientId);
     }
+    mRecorder.completed(static_cast<SizeType32>(mActive.size()));
     mActive.clear();
+    mRunner.forgetEncodedInputs();
 }
 
 void Engine::publish() {
+    mRecorder.end(static_cast<SizeType32>(mActive.size()), mRequests.size(), mRunner);
     updateSnapshot();
     if (!mOutbox.empty()) {
         mResponses.publish(std::move(mOutbox));
@@ -258,11 +195,12 @@ void Engine::publish() {
 }
 
 void Engine::updateSnapshot() {
+    auto const& encoded = mRunner.encoderCache();
+    auto const retained = encoded.numRetainedBlocks();
     std::lock_guard const lock(mSnapshotMutex);
-    ++mSnapshot.iteration;
-    mSnapshot.numActiveRequests = static_cast<SizeType32>(mActive.size());
-    mSnapshot.usedSelfBlocks = mSelfPool.numUsed();
-    mSnapshot.usedCrossBlocks = mCrossPool.numUsed();
+    mSnapshot = {static_cast<SizeType32>(mActive.size()), mRunner.selfPool().numUsed(),
+        mRunner.crossPool().numUsed() - retained, retained, encoded.numHits(), encoded.numMisses(),
+        mRecorder.iteration()};
 }
 
 EngineSnapshot Engine::snapshot() const {

@@ -1,15 +1,13 @@
 /// The engine loop: one step takes every request as far as it goes in one iteration.
 #pragma once
 
-#include "cache/blockPool.h"
-#include "decoding/greedy.h"
 #include "executor/activeRequest.h"
 #include "executor/engineLimits.h"
+#include "executor/iterationRecorder.h"
 #include "executor/model.h"
+#include "executor/modelRunner.h"
 #include "executor/requestQueue.h"
 #include "executor/responseQueue.h"
-#include "model/decoder.h"
-#include "model/encoder.h"
 #include "scheduler/scheduler.h"
 
 #include <memory>
@@ -18,18 +16,21 @@
 
 namespace embedded {
 
-/// Counts between two steps.
+/// Counts between two steps. Blocks kept for encoder reuse alone count as free.
 struct EngineSnapshot {
     SizeType32 numActiveRequests = 0;
     SizeType32 usedSelfBlocks = 0;
     SizeType32 usedCrossBlocks = 0;
+    SizeType32 retainedCrossBlocks = 0;
+    std::uint64_t encoderReuseHits = 0;
+    std::uint64_t encoderReuseMisses = 0;
     texec::IterationType iteration = 0;
 };
 
-/// Owns the model, the caches and the active requests. All methods but snapshot() belong to the engine thread.
+/// Owns the active requests and leads them through the model. All methods but snapshot() and the statistics belong to
+/// the engine thread.
 class Engine {
 public:
-    /// Prepares the weights; seconds for large models.
     Engine(texec::Model const& encoder, texec::Model const& decoder, texec::ExecutorConfig const& config,
         RequestQueue& requests, ResponseQueue& responses);
 
@@ -38,15 +39,15 @@ public:
     bool step();
 
     [[nodiscard]] EngineLimits const& limits() const { return mLimits; }
-    [[nodiscard]] SizeType32 encoderVocabSize() const { return mEncoderConfig.vocabSize; }
-    [[nodiscard]] SizeType32 decoderVocabSize() const { return mDecoderConfig.vocabSize; }
+    [[nodiscard]] ModelRunner const& runner() const { return mRunner; }
 
-    [[nodiscard]] SizeType32 numThreads() const { return mBackend->numThreads(); }
-
-    /// Thread-safe.
+    // Thread-safe.
     [[nodiscard]] EngineSnapshot snapshot() const;
+    [[nodiscard]] IterationRecorder& recorder() { return mRecorder; }
 
 private:
+    using ChosenRequests = std::vector<ActiveRequest*>;
+
     bool fetch();
     void admit(QueuedRequest const& queued);
     void cancelActive(texec::IdType id);
@@ -54,12 +55,9 @@ private:
 
     void run();
     void chooseNext();
+    [[nodiscard]] SchedulableRequest schedulable(ActiveRequest const& request);
     void encode();
-    void keepEncoderOutput(ActiveRequest& request, float const* rows) const;
     void decode();
-    void addRows(ActiveRequest& request);
-    void sample(float const* logits);
-    void accept(ActiveRequest& request, Choice const& choice) const;
 
     /// For what ended or has news; the ended leave the list.
     void collectResponses();
@@ -68,35 +66,24 @@ private:
     void publish();
     void updateSnapshot();
 
-    ModelConfig mEncoderConfig;
-    ModelConfig mDecoderConfig;
     bool mNormalizeLogProbs;
     bool mGatherGenerationLogits;
     RequestQueue& mRequests;
     ResponseQueue& mResponses;
-
-    std::unique_ptr<compute::Backend> mBackend;
     EngineLimits mLimits;
     SchedulerLimits mSchedulerLimits;
-    std::unique_ptr<compute::KvStore> mSelfCache;
-    std::unique_ptr<compute::KvStore> mCrossCache;
-    BlockPool mSelfPool;
-    BlockPool mCrossPool;
-    Encoder mEncoder;
-    Decoder mDecoder;
-    GreedySampler mSampler;
+    ModelRunner mRunner;
+    IterationRecorder mRecorder;
 
-    /// By priority, then arrival. Blocks go back to the pools when a request leaves the list.
+    /// In the order in which they were taken from the queue. Blocks go back to the pools when a request leaves.
     std::vector<std::unique_ptr<ActiveRequest>> mActive;
     std::vector<texec::Response> mOutbox; ///< for the next publish()
 
     // Scratch of one step, kept for its memory.
     std::vector<SchedulableRequest> mSchedulable;
+    std::vector<ActiveRequest const*> mToBeEncoded; ///< waiting ones whose input no earlier one has
     Schedule mSchedule;
-    DecoderBatch mBatch;
-    std::vector<std::span<texec::TokenIdType const>> mEncoderInputs;
-    std::vector<compute::KvSlot> mCrossSlots;
-    std::vector<bool> mWantsLogProb;
+    ChosenRequests mChosen;
 
     mutable std::mutex mSnapshotMutex;
     EngineSnapshot mSnapshot;

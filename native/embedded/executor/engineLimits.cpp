@@ -19,7 +19,6 @@ using tensorrt_llm::executor::KvCacheConfig;
 constexpr SizeType32 kMAX_BATCH_SIZE = 64;
 constexpr SizeType32 kMAX_NUM_TOKENS = 8192;
 constexpr SizeType32 kMAX_SEQUENCE_LENGTH = 4096;
-constexpr SizeType32 kTOKENS_PER_BLOCK = 32;
 constexpr double kMEMORY_FRACTION = 0.25;
 
 void refuseUnsupported(ExecutorConfig const& config) {
@@ -47,8 +46,9 @@ SizeType32 blocksWithin(std::uint64_t budgetBytes, std::uint64_t blockBytes) {
 /// Sets both pools; see chooseLimits().
 void choosePools(EngineLimits& limits, KvCacheConfig const& config, std::uint64_t budget, std::uint64_t blockBytes) {
     auto const wanted = [&](SizeType32 lengthOfOne) {
-        auto const blocks = limits.maxBatchSize * static_cast<std::int64_t>(blocksFor(lengthOfOne, kTOKENS_PER_BLOCK));
-        auto const cap = config.getMaxTokens() ? blocksFor(*config.getMaxTokens(), kTOKENS_PER_BLOCK) : blocks;
+        auto const blocks =
+            limits.maxBatchSize * static_cast<std::int64_t>(blocksFor(lengthOfOne, limits.tokensPerBlock));
+        auto const cap = config.getMaxTokens() ? blocksFor(*config.getMaxTokens(), limits.tokensPerBlock) : blocks;
         return static_cast<SizeType32>(std::min<std::int64_t>({blocks, cap, 1 << 24}));
     };
     limits.numSelfBlocks = wanted(limits.maxSequenceLength);
@@ -74,18 +74,22 @@ std::uint64_t cacheBytesPerToken(ModelConfig const& decoder) {
         * static_cast<std::uint64_t>(decoder.attentionSize()) * sizeof(float);
 }
 
-EngineLimits chooseLimits(ExecutorConfig const& config, ModelConfig const& decoder, std::uint64_t availableBytes) {
+EngineLimits chooseLimits(ExecutorConfig const& config, ModelConfig const& decoder, EmbeddedOptions const& options,
+    std::uint64_t availableBytes) {
     refuseUnsupported(config);
     EngineLimits limits{};
     limits.maxBatchSize = config.getMaxBatchSize().value_or(kMAX_BATCH_SIZE);
     limits.maxNumTokens = config.getMaxNumTokens().value_or(kMAX_NUM_TOKENS);
     limits.maxInputLength = limits.maxNumTokens;
     limits.maxSequenceLength = kMAX_SEQUENCE_LENGTH;
-    limits.tokensPerBlock = kTOKENS_PER_BLOCK;
+    limits.encoderTokenBudget = std::min(options.encoderTokenBudget, limits.maxNumTokens);
+    limits.maxRetainedInputs = options.reuseEncoder ? limits.maxBatchSize : 0;
+    limits.tokensPerBlock = options.tokensPerBlock;
     auto const kvCache = config.getKvCacheConfig();
     double const fraction = kvCache.getFreeGpuMemoryFraction().value_or(kMEMORY_FRACTION);
     auto const budget = static_cast<std::uint64_t>(static_cast<double>(availableBytes) * fraction);
-    choosePools(limits, kvCache, budget, cacheBytesPerToken(decoder) * kTOKENS_PER_BLOCK);
+    choosePools(
+        limits, kvCache, budget, cacheBytesPerToken(decoder) * static_cast<std::uint64_t>(limits.tokensPerBlock));
     return limits;
 }
 

@@ -36,11 +36,12 @@ void Executor::Impl::requireOpen() const {
 std::vector<IdType> Executor::Impl::enqueue(std::vector<Request> const& requests) {
     requireOpen();
     auto const first = mResponses.openIds(requests.size());
+    auto const arrival = Clock::now();
     std::vector<IdType> ids;
     std::vector<embedded::QueuedRequest> queued;
     for (auto const& request : requests) {
         ids.push_back(first + ids.size());
-        queued.push_back({ids.back(), request});
+        queued.push_back({ids.back(), request, arrival});
     }
     try {
         mRequests.push(std::move(queued));
@@ -143,6 +144,16 @@ void Executor::cancelRequest(IdType requestId) {
 
 void Executor::shutdown() {
     mImpl->shutdown();
+}
+
+std::deque<IterationStats> Executor::getLatestIterationStats() {
+    mImpl->requireOpen();
+    return mImpl->engine().recorder().iterations().take();
+}
+
+std::deque<RequestStatsPerIteration> Executor::getLatestRequestStats() {
+    mImpl->requireOpen();
+    return mImpl->engine().recorder().requestIterations().take();
 }
 
 bool Executor::canEnqueueRequests() const {

@@ -33,7 +33,7 @@ public:
 
     [[nodiscard]] embedded::ResponseQueue& responses() { return mResponses; }
     [[nodiscard]] embedded::RequestQueue const& requests() const { return mRequests; }
-    [[nodiscard]] embedded::Engine const& engine() const { return mEngine; }
+    [[nodiscard]] embedded::Engine& engine() { return mEngine; }
 
 private:
     void runLoop();

@@ -29,11 +29,21 @@ WeightType chooseWeightType(std::string const& weights, DataType checkpoint) {
     throw TllmException("[ERR_INVALID_ARGUMENT] weights must be auto, float32 or bfloat16, got " + weights);
 }
 
+TllmException invalid(std::string const& name, std::string const& rule, SizeType32 value) {
+    return TllmException("[ERR_INVALID_ARGUMENT] " + name + " must be " + rule + ", got " + std::to_string(value));
+}
+
 embedded::EmbeddedOptions checked(embedded::EmbeddedOptions options) {
     constexpr SizeType32 kMAX_THREADS = 1024;
     if (options.threads < 0 || options.threads > kMAX_THREADS) {
-        throw TllmException("[ERR_INVALID_ARGUMENT] threads must be in [0, " + std::to_string(kMAX_THREADS) + "], got "
-            + std::to_string(options.threads));
+        throw invalid("threads", "in [0, " + std::to_string(kMAX_THREADS) + "]", options.threads);
+    }
+    auto const perBlock = options.tokensPerBlock;
+    if (perBlock != 16 && perBlock != 32 && perBlock != 64 && perBlock != 128) {
+        throw invalid("tokensPerBlock", "16, 32, 64 or 128", perBlock);
+    }
+    if (options.encoderTokenBudget < 1) {
+        throw invalid("encoderTokenBudget", ">= 1", options.encoderTokenBudget);
     }
     return options;
 }

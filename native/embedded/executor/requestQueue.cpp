@@ -2,7 +2,6 @@
 
 #include "tensorrt_llm/common/tllmException.h"
 
-#include <algorithm>
 #include <cmath>
 #include <string>
 #include <utility>
@@ -24,28 +23,47 @@ void RequestQueue::push(std::vector<QueuedRequest> requests) {
             + " has been reached; try again when requests have ended");
     }
     for (auto& request : requests) {
-        auto const priority = request.request.getPriority();
-        mWaiting.emplace(std::isnan(priority) ? texec::Request::kDefaultPriority : priority, std::move(request));
+        auto const asked = request.request.getPriority();
+        auto const priority = std::isnan(asked) ? texec::Request::kDefaultPriority : asked;
+        mPriorities.emplace(request.id, priority);
+        mWaiting.emplace(Key{priority, request.id}, std::move(request));
     }
     mChanged.notify_one();
 }
 
 void RequestQueue::cancel(texec::IdType id) {
     std::lock_guard const lock(mMutex);
-    auto const found = std::ranges::find(mWaiting, id, [](auto const& entry) { return entry.second.id; });
-    if (found == mWaiting.end()) {
-        mCancelled.cancelledActive.push_back(id);
+    if (mPriorities.contains(id)) {
+        mCancelled.cancelledQueued.push_back(remove(id));
     } else {
-        mCancelled.cancelledQueued.push_back(std::move(found->second));
-        mWaiting.erase(found);
+        mCancelled.cancelledActive.push_back(id);
     }
     mChanged.notify_one();
+}
+
+QueuedRequest RequestQueue::remove(texec::IdType id) {
+    auto const entry = mPriorities.find(id);
+    mPassedOver = entry == mPriorities.begin() ? 0 : mPassedOver;
+    auto node = mWaiting.extract(Key{entry->second, id});
+    mPriorities.erase(entry);
+    return std::move(node.mapped());
+}
+
+texec::IdType RequestQueue::nextId() {
+    auto const oldest = mPriorities.begin()->first;
+    auto const best = mWaiting.begin()->first.id;
+    if (best == oldest || mPassedOver >= kMAX_PASSED_OVER) {
+        return oldest;
+    }
+    ++mPassedOver;
+    return best;
 }
 
 void RequestQueue::close() {
     std::lock_guard const lock(mMutex);
     mClosed = true;
     mWaiting.clear();
+    mPriorities.clear();
     mChanged.notify_one();
 }
 
@@ -61,8 +79,7 @@ Fetched RequestQueue::fetch(texec::SizeType32 maxRequests, bool wait) {
     Fetched fetched = std::exchange(mCancelled, {});
     fetched.closed = mClosed;
     while (!mWaiting.empty() && static_cast<texec::SizeType32>(fetched.requests.size()) < maxRequests) {
-        fetched.requests.push_back(std::move(mWaiting.begin()->second));
-        mWaiting.erase(mWaiting.begin());
+        fetched.requests.push_back(remove(nextId()));
     }
     return fetched;
 }
@@ -70,6 +87,15 @@ Fetched RequestQueue::fetch(texec::SizeType32 maxRequests, bool wait) {
 texec::SizeType32 RequestQueue::size() const {
     std::lock_guard const lock(mMutex);
     return static_cast<texec::SizeType32>(mWaiting.size());
+}
+
+std::vector<texec::IdType> RequestQueue::waitingIds() const {
+    std::lock_guard const lock(mMutex);
+    std::vector<texec::IdType> ids;
+    for (auto const& [key, request] : mWaiting) {
+        ids.push_back(key.id);
+    }
+    return ids;
 }
 
 } // namespace embedded

@@ -3,8 +3,8 @@
 
 #include "tensorrt_llm/executor/executor.h"
 
+#include <chrono>
 #include <condition_variable>
-#include <functional>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -17,19 +17,25 @@ namespace texec = tensorrt_llm::executor;
 struct QueuedRequest {
     texec::IdType id;
     texec::Request request;
+    std::chrono::steady_clock::time_point arrival; ///< when it was enqueued
 };
 
 /// What the engine thread finds when it looks into the queue.
 struct Fetched {
-    std::vector<QueuedRequest> requests;        ///< highest priority first, first come first served among equals
+    std::vector<QueuedRequest> requests;        ///< in the order in which they start
     std::vector<QueuedRequest> cancelledQueued; ///< cancelled before they started
     std::vector<texec::IdType> cancelledActive; ///< to be looked up among the active; may name ended requests
     bool closed = false;
 };
 
+/// Highest priority first, first come first served among equals. So that nobody waits for ever, the request that has
+/// waited longest is passed over at most kMAX_PASSED_OVER times; then it is next, whatever its priority.
+///
 /// Thread-safe.
 class RequestQueue {
 public:
+    static constexpr int kMAX_PASSED_OVER = 64;
+
     /// @param maxSize most waiting requests; unset or not above 0: no limit
     explicit RequestQueue(std::optional<texec::SizeType32> maxSize);
 
@@ -45,15 +51,28 @@ public:
     [[nodiscard]] Fetched fetch(texec::SizeType32 maxRequests, bool wait);
 
     [[nodiscard]] texec::SizeType32 size() const;
+    [[nodiscard]] std::vector<texec::IdType> waitingIds() const;
 
 private:
+    /// Sorts by priority, then by arrival: ids count up.
+    struct Key {
+        texec::PriorityType priority;
+        texec::IdType id;
+        bool operator<(Key const& other) const {
+            return priority != other.priority ? priority > other.priority : id < other.id;
+        }
+    };
+
     [[nodiscard]] bool hasWork() const;
+    [[nodiscard]] QueuedRequest remove(texec::IdType id);
+    [[nodiscard]] texec::IdType nextId();
 
     std::optional<texec::SizeType32> mMaxSize;
     mutable std::mutex mMutex;
     std::condition_variable mChanged;
-    /// Equal keys keep their order of insertion.
-    std::multimap<texec::PriorityType, QueuedRequest, std::greater<>> mWaiting;
+    std::map<Key, QueuedRequest> mWaiting;
+    std::map<texec::IdType, texec::PriorityType> mPriorities; ///< of the waiting ones, oldest first
+    int mPassedOver = 0;                                      ///< times that others started before the oldest
     Fetched mCancelled;
     bool mClosed = false;
 };

@@ -1,6 +1,7 @@
 #include "tensorrt_llm/executor/response.h"
 
 #include "executor/checks.h"
+#include "executor/responseAccess.h"
 
 #include <utility>
 #include <variant>
@@ -15,6 +16,7 @@ struct Response::Impl {
     IdType requestId;
     std::optional<IdType> clientId;
     std::variant<std::string, Result> errorOrResult;
+    std::optional<ResponseAccess::TimePoint> encodedTime = std::nullopt;
 };
 
 Response::Response(IdType requestId, std::string errorMsg, std::optional<IdType> clientId) {
@@ -62,6 +64,14 @@ Result const& Response::getResult() const {
         checks::fail("ERR_RUNTIME", "the response holds an error, not a result: " + getErrorMsg());
     }
     return std::get<Result>(mImpl->errorOrResult);
+}
+
+std::optional<ResponseAccess::TimePoint> ResponseAccess::encodedTime(Response const& response) {
+    return response.mImpl->encodedTime;
+}
+
+void ResponseAccess::setEncodedTime(Response& response, TimePoint time) {
+    response.mImpl->encodedTime = time;
 }
 
 } // namespace tensorrt_llm::executor

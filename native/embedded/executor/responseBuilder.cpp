@@ -1,5 +1,7 @@
 #include "executor/responseBuilder.h"
 
+#include "executor/responseAccess.h"
+
 #include <algorithm>
 
 namespace embedded {
@@ -29,26 +31,57 @@ std::optional<texec::Tensor> outputLogits(ActiveRequest& request, SizeType32 num
     return tensor;
 }
 
+texec::RequestPerfMetrics perfMetrics(ActiveRequest const& request, texec::IterationType iteration) {
+    texec::RequestPerfMetrics metrics{};
+    metrics.timingMetrics.arrivalTime = request.times.arrival;
+    metrics.timingMetrics.firstScheduledTime = request.times.firstScheduled;
+    metrics.timingMetrics.firstTokenTime = request.times.firstToken;
+    metrics.timingMetrics.lastTokenTime = request.times.lastToken;
+    auto& cache = metrics.kvCacheMetrics;
+    SizeType32 const cross = request.encoded ? request.encoded->blocks.numBlocks() : 0;
+    cache.numReusedBlocks = request.reusedEncoder ? cross : 0;
+    cache.numTotalAllocatedBlocks = cross + (request.self ? request.self->numBlocks() : 0);
+    cache.numNewAllocatedBlocks = cache.numTotalAllocatedBlocks - cache.numReusedBlocks;
+    cache.numMissedBlocks = cache.numNewAllocatedBlocks;
+    cache.kvCacheHitRate = cache.numTotalAllocatedBlocks == 0
+        ? 0.0F
+        : static_cast<float>(cache.numReusedBlocks) / static_cast<float>(cache.numTotalAllocatedBlocks);
+    if (request.firstIter > 0) {
+        metrics.firstIter = request.firstIter;
+    }
+    metrics.iter = iteration;
+    if (request.isFinished()) {
+        metrics.lastIter = iteration;
+    }
+    return metrics;
+}
+
 } // namespace
 
-texec::Response buildResponse(ActiveRequest& request, SizeType32 vocabSize, bool normalizeLogProbs) {
+texec::Response buildResponse(
+    ActiveRequest& request, SizeType32 vocabSize, bool normalizeLogProbs, texec::IterationType iteration) {
     texec::Result result;
     result.isFinal = request.isFinished();
     result.isSequenceFinal = request.isFinished();
     result.outputTokenIds = {outputTokens(request)};
     result.finishReasons = {request.finishReason};
     result.decodingIter = request.decodingIter;
-    result.avgDecodedTokensPerIter = request.decodingIter == 0
-        ? 0.0F
-        : static_cast<float>(request.numGenerated()) / static_cast<float>(request.decodingIter);
+    result.avgDecodedTokensPerIter = request.avgDecodedTokensPerIter();
     if (request.output.returnLogProbs) {
         result.cumLogProbs = {request.cumLogProb};
         result.logProbs = {normalizeLogProbs ? texec::VecLogProbs(request.logProbs.size(), 0.0F) : request.logProbs};
     }
     result.generationLogits = outputLogits(request, request.numGenerated() - request.numDelivered, vocabSize);
     result.encoderOutput = request.encoderOutput;
+    if (request.output.returnPerfMetrics) {
+        result.requestPerfMetrics = perfMetrics(request, iteration);
+    }
     request.numDelivered = request.numGenerated();
-    return {request.id, std::move(result), request.clientId};
+    texec::Response response(request.id, std::move(result), request.clientId);
+    if (request.output.returnPerfMetrics && request.encoded) {
+        texec::ResponseAccess::setEncodedTime(response, request.times.encoded);
+    }
+    return response;
 }
 
 texec::Response cancelledResponse(QueuedRequest const& queued) {

@@ -9,7 +9,8 @@ namespace embedded {
 /// A streaming request's response carries what is new since the last one, and marks it as delivered.
 /// @param normalizeLogProbs the API's rule for greedy decoding: each log-probability is relative to the set of
 /// candidates kept, which is one token, so 0
-[[nodiscard]] texec::Response buildResponse(ActiveRequest& request, SizeType32 vocabSize, bool normalizeLogProbs);
+[[nodiscard]] texec::Response buildResponse(
+    ActiveRequest& request, SizeType32 vocabSize, bool normalizeLogProbs, texec::IterationType iteration);
 
 /// The response of a request that was cancelled before it started.
 [[nodiscard]] texec::Response cancelledResponse(QueuedRequest const& queued);

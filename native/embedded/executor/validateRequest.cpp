@@ -37,8 +37,6 @@ constexpr std::array kUNSUPPORTED{
         [](Request const& r) { return r.getRequestType() != texec::RequestType::REQUEST_TYPE_CONTEXT_AND_GENERATION; }},
     Unsupported{
         "outputConfig.returnContextLogits", [](Request const& r) { return r.getOutputConfig().returnContextLogits; }},
-    Unsupported{
-        "outputConfig.returnPerfMetrics", [](Request const& r) { return r.getOutputConfig().returnPerfMetrics; }},
     Unsupported{"outputConfig.additionalModelOutputs",
         [](Request const& r) { return r.getOutputConfig().additionalModelOutputs.has_value(); }},
 };
@@ -105,7 +103,7 @@ std::optional<std::string> validateRequest(Request const& request, EngineLimits 
         return "[ERR_INVALID_ARGUMENT] outputConfig.returnGenerationLogits needs gatherGenerationLogits of the "
                "executor's configuration";
     }
-    return checkFits(ActiveRequest(0, request, limits), limits);
+    return checkFits(ActiveRequest(0, request, limits, {}), limits);
 }
 
 } // namespace embedded

@@ -26,8 +26,9 @@ SizeType32 countStarted(std::span<SchedulableRequest const> requests) {
     return count;
 }
 
-void chooseEncoder(std::span<SchedulableRequest const> requests, SchedulerLimits const& limits, FreeBlocks free,
-    std::vector<std::size_t>& chosen) {
+void chooseEncoder(
+    std::span<SchedulableRequest const> requests, SchedulerLimits const& limits, FreeBlocks free, Schedule& result) {
+    auto& chosen = result.encode;
     SizeType32 numStarted = countStarted(requests);
     if (limits.policy == CapacitySchedulerPolicy::kSTATIC_BATCH && numStarted > 0) {
         return;
@@ -38,9 +39,10 @@ void chooseEncoder(std::span<SchedulableRequest const> requests, SchedulerLimits
         if (isStarted(request)) {
             continue;
         }
-        bool const fits = request.selfBlocks <= free.self && request.crossBlocks <= free.cross
-            && (chosen.empty() || encoderTokens + request.encoderLength <= limits.encoderTokenBudget);
-        if (!fits) {
+        result.waitsForBlocks = request.selfBlocks > free.self || request.crossBlocks > free.cross;
+        bool const withinBudget =
+            encoderTokens == 0 || encoderTokens + request.encoderLength <= limits.encoderTokenBudget;
+        if (result.waitsForBlocks || !withinBudget) {
             return;
         }
         free.self -= request.selfBlocks;
@@ -75,7 +77,8 @@ void schedule(
     std::span<SchedulableRequest const> requests, SchedulerLimits const& limits, FreeBlocks free, Schedule& result) {
     result.encode.clear();
     result.decode.clear();
-    chooseEncoder(requests, limits, unreserved(requests, free), result.encode);
+    result.waitsForBlocks = false;
+    chooseEncoder(requests, limits, unreserved(requests, free), result);
     chooseDecoder(requests, limits, result.encode, result.decode);
 }
 

@@ -24,7 +24,7 @@ struct SchedulableRequest {
     SizeType32 encoderLength; ///< tokens
     SizeType32 stepTokens;    ///< decoder rows that its next decoder step feeds
     SizeType32 selfBlocks;    ///< blocks that it still takes until completion
-    SizeType32 crossBlocks;   ///< likewise; 0 once the encoder has run
+    SizeType32 crossBlocks;   ///< likewise; 0 once the encoder has run, or if an encoded input is shared
 };
 
 struct SchedulerLimits {
@@ -43,6 +43,7 @@ struct FreeBlocks {
 struct Schedule {
     std::vector<std::size_t> encode; ///< run the encoder, then belong to the decoder step as well
     std::vector<std::size_t> decode; ///< run the decoder, the newly encoded included
+    bool waitsForBlocks = false;     ///< a request could not start for want of blocks
 };
 
 /// Chooses the next step.

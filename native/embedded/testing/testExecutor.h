@@ -27,6 +27,11 @@ struct TestConfig {
     std::optional<SizeType32> maxCacheTokens = std::nullopt;
     texec::CapacitySchedulerPolicy policy = texec::CapacitySchedulerPolicy::kGUARANTEED_NO_EVICT;
     std::string weights = "auto";
+    SizeType32 tokensPerBlock = 32;
+    SizeType32 encoderTokenBudget = 256;
+    bool reuseEncoder = true;
+    SizeType32 requestStats = 0;
+    SizeType32 iterationStats = texec::ExecutorConfig::kDefaultIterStatsMaxIterations;
 };
 
 inline texec::ExecutorConfig executorConfig(TestConfig const& test) {
@@ -39,6 +44,8 @@ inline texec::ExecutorConfig executorConfig(TestConfig const& test) {
     config.setGatherGenerationLogits(test.gatherGenerationLogits);
     config.setNormalizeLogProbs(test.normalizeLogProbs);
     config.setMaxQueueSize(test.maxQueueSize);
+    config.setRequestStatsMaxIterations(test.requestStats);
+    config.setIterStatsMaxIterations(test.iterationStats);
     if (test.maxBatchSize) {
         config.setMaxBatchSize(*test.maxBatchSize);
     }
@@ -48,10 +55,13 @@ inline texec::ExecutorConfig executorConfig(TestConfig const& test) {
     return config;
 }
 
+inline EmbeddedOptions options(TestConfig const& test) {
+    return {test.threads, test.weights, test.tokensPerBlock, test.encoderTokenBudget, test.reuseEncoder};
+}
+
 inline std::unique_ptr<texec::Executor> makeExecutor(std::filesystem::path const& folder, TestConfig const& test = {}) {
-    EmbeddedOptions const options{test.threads, test.weights};
-    auto const encoder = std::make_shared<texec::Model>(folder / "encoder", Component::kENCODER, options);
-    auto const decoder = std::make_shared<texec::Model>(folder / "decoder", Component::kDECODER, options);
+    auto const encoder = std::make_shared<texec::Model>(folder / "encoder", Component::kENCODER, options(test));
+    auto const decoder = std::make_shared<texec::Model>(folder / "decoder", Component::kDECODER, options(test));
     return std::make_unique<texec::Executor>(encoder, decoder, executorConfig(test));
 }
 

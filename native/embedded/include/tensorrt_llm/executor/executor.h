@@ -20,6 +20,7 @@
 #include "tensorrt_llm/executor/types.h"
 
 #include <chrono>
+#include <deque>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -86,6 +87,11 @@ public:
 
     /// Ends the executor: blocks until the active requests are done. A second call does nothing.
     void shutdown();
+
+    /// What was recorded since the last call, oldest first, up to ExecutorConfig::getIterStatsMaxIterations().
+    std::deque<IterationStats> getLatestIterationStats();
+    /// The same, up to ExecutorConfig::getRequestStatsMaxIterations().
+    std::deque<RequestStatsPerIteration> getLatestRequestStats();
 
     /// Whether this process may enqueue requests and the executor is not shut down.
     [[nodiscard]] bool canEnqueueRequests() const;

@@ -131,7 +131,7 @@ public:
     void setSkipCrossAttnBlocks(Tensor skipCrossAttnBlocks);
     /// Expert to use in a model with language adapters.
     void setLanguageAdapterUid(SizeType32 languageAdapterUid);
-    /// Wall-clock limit, the time in the queue included; may run over by one step. Ends with kTIMED_OUT.
+    /// Wall-clock limit from the moment the request leaves the queue; may run over by one step. Ends with kTIMED_OUT.
     void setAllottedTimeMs(MillisecondsType allottedTimeMs);
     /// Requests share cache blocks only if this is equal.
     void setCacheSaltID(CacheSaltIDType cacheSaltID);

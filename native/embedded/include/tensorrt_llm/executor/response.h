@@ -73,6 +73,9 @@ public:
     [[nodiscard]] Result const& getResult() const;
 
 private:
+    /// The door for what has no place in NVIDIA's API; our runtime alone defines it.
+    friend struct ResponseAccess;
+
     struct Impl;
     std::unique_ptr<Impl> mImpl;
 };

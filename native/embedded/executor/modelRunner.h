@@ -1,0 +1,73 @@
+/// Runs the model for the requests that the scheduler chose: the only part of the engine that sees tensors.
+#pragma once
+
+#include "cache/blockPool.h"
+#include "cache/encoderCache.h"
+#include "decoding/greedy.h"
+#include "executor/activeRequest.h"
+#include "executor/engineLimits.h"
+#include "executor/model.h"
+#include "model/decoder.h"
+#include "model/encoder.h"
+
+#include <memory>
+#include <span>
+#include <vector>
+
+namespace embedded {
+
+/// Owns the model, the memory of both caches and their block pools. Belongs to the engine thread.
+class ModelRunner {
+public:
+    /// Prepares the weights; seconds for large models.
+    ModelRunner(texec::Model const& encoder, texec::Model const& decoder, EngineLimits const& limits);
+
+    /// Fills the cross-attention cache of each request, by reuse where an equal input is there, else by one packed
+    /// encoder pass; they stand at Stage::kCONTEXT afterwards. REQUIRES: blocks for all, reuse included.
+    void encode(std::span<ActiveRequest* const> requests);
+
+    /// One packed decoder step; appends the chosen token to each request or ends it.
+    void decode(std::span<ActiveRequest* const> requests);
+
+    /// After a failed step nothing that it may have left half written is reused.
+    void forgetEncodedInputs() { mEncoderCache.clear(); }
+
+    [[nodiscard]] BlockPool const& selfPool() const { return mSelfPool; }
+    [[nodiscard]] BlockPool const& crossPool() const { return mCrossPool; }
+    [[nodiscard]] EncoderCache& encoderCache() { return mEncoderCache; }
+    /// Memory reserved for one block of either cache.
+    [[nodiscard]] std::size_t bytesPerBlock() const { return mSelfCache->bytesPerBlock(); }
+    [[nodiscard]] SizeType32 numThreads() const { return mBackend->numThreads(); }
+    [[nodiscard]] ModelConfig const& encoderConfig() const { return mEncoderConfig; }
+    [[nodiscard]] ModelConfig const& decoderConfig() const { return mDecoderConfig; }
+
+private:
+    void attachReused(std::span<ActiveRequest* const> requests);
+    void noteReuse(ActiveRequest& request);
+    void fillOrReuse(ActiveRequest& request);
+    void keepEncoderOutput(ActiveRequest& request, float const* rows) const;
+    void addRows(ActiveRequest& request);
+    void sample(std::span<ActiveRequest* const> requests, float const* logits);
+
+    ModelConfig mEncoderConfig;
+    ModelConfig mDecoderConfig;
+    EngineLimits mLimits;
+    std::unique_ptr<compute::Backend> mBackend;
+    std::unique_ptr<compute::KvStore> mSelfCache;
+    std::unique_ptr<compute::KvStore> mCrossCache;
+    BlockPool mSelfPool;
+    BlockPool mCrossPool;
+    EncoderCache mEncoderCache;
+    Encoder mEncoder;
+    Decoder mDecoder;
+    GreedySampler mSampler;
+
+    // Scratch of one step, kept for its memory.
+    DecoderBatch mBatch;
+    std::vector<ActiveRequest*> mToEncode;
+    std::vector<std::span<texec::TokenIdType const>> mEncoderInputs;
+    std::vector<compute::KvSlot> mCrossSlots;
+    std::vector<bool> mWantsLogProb;
+};
+
+} // namespace embedded
