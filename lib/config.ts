@@ -28,6 +28,10 @@ export interface EngineOptions {
    * whole vocabulary. @default false (the executor's own default is true)
    */
   normalizeLogProbs?: boolean | undefined
+  /** Iterations whose statistics wait to be read, >= 0; 0 switches them off. @default 1000 */
+  iterStatsMaxIterations?: number | undefined
+  /** The same for the statistics of each request in each iteration. @default 0 */
+  requestStatsMaxIterations?: number | undefined
   /** Split long decoder prompts over iterations. @default false */
   enableChunkedContext?: boolean | undefined
   scheduler?: SchedulerOptions | undefined
@@ -42,6 +46,11 @@ export interface EngineOptions {
    * @default 'auto': bfloat16 checkpoints stay bfloat16, all others become float32
    */
   weights?: 'auto' | 'float32' | 'bfloat16' | undefined
+  /**
+   * *Ours.* Most encoder tokens of one iteration, >= 1, so that a burst of long inputs does not hold up running
+   * streams; an input longer than that runs alone. @default 256
+   */
+  encoderTokenBudget?: number | undefined
   /** *Ours.* Which runtime runs the model. @default 'auto': what the folder holds */
   runtime?: 'auto' | 'embedded' | 'tensorrt-llm' | undefined
   /** *Ours.* Path of a tokenizer.json, or anything with `encode` and `decode`. @default tokenizer.json of the folder, if any */
@@ -66,6 +75,13 @@ export interface KvCacheOptions {
   freeGpuMemoryFraction?: number | undefined
   /** Reuse of decoder prompts between requests. @default false (the executor's own default is true) */
   enableBlockReuse?: boolean | undefined
+  /** *Ours.* Tokens of one cache block: 16, 32, 64 or 128. @default 32 */
+  tokensPerBlock?: 16 | 32 | 64 | 128 | undefined
+  /**
+   * *Ours.* Equal inputs share one encoder pass and its cache blocks, while one is in use and, up to `maxBatchSize`
+   * inputs, afterwards. Results do not depend on it. @default true
+   */
+  reuseEncoder?: boolean | undefined
 }
 
 const tokenizerOption: Validator<string | Tokenizer> = (value, path) => {
@@ -93,17 +109,27 @@ const SCHEDULER_FIELDS: FieldValidators<SchedulerOptions> = {
   },
 }
 
+const BLOCK_SIZES = [16, 32, 64, 128] as const
+
 const KV_CACHE_FIELDS: FieldValidators<KvCacheOptions> = {
   crossKvCacheFraction: fraction,
   maxTokens: integer(1),
   freeGpuMemoryFraction: fraction,
   enableBlockReuse: boolean,
+  tokensPerBlock: (value, path) => {
+    const found = BLOCK_SIZES.find((size) => size === value)
+    if (found !== undefined) return found
+    throw invalid(path, BLOCK_SIZES.join(', '), value)
+  },
+  reuseEncoder: boolean,
 }
 
 const ENGINE_FIELDS: FieldValidators<EngineOptions> = {
   maxBatchSize: integer(1),
   maxNumTokens: integer(1),
   maxQueueSize: integer(1),
+  iterStatsMaxIterations: integer(0),
+  requestStatsMaxIterations: integer(0),
   normalizeLogProbs: boolean,
   enableChunkedContext: boolean,
   scheduler: fields<SchedulerOptions>(SCHEDULER_FIELDS),
@@ -111,6 +137,7 @@ const ENGINE_FIELDS: FieldValidators<EngineOptions> = {
   threads: integer(1, 1024),
   weights: oneOf(['auto', 'float32', 'bfloat16']),
   runtime: oneOf(['auto', 'embedded', 'tensorrt-llm']),
+  encoderTokenBudget: integer(1),
   tokenizer: tokenizerOption,
 }
 
@@ -137,8 +164,9 @@ export function toRawEngineOptions(
   options: EngineOptions,
   capabilities: string[],
 ): RawEngineOptions {
-  const { threads, weights } = options
-  const runtime = defined<RawRuntimeOptions>({ threads, weights })
+  const { threads, weights, encoderTokenBudget } = options
+  const { tokensPerBlock, reuseEncoder } = options.kvCache ?? {}
+  const runtime = defined<RawRuntimeOptions>({ threads, weights, encoderTokenBudget, tokensPerBlock, reuseEncoder })
   for (const name of Object.keys(runtime)) {
     if (!capabilities.includes(name)) throw new TrtllmError('ERR_UNSUPPORTED', `this runtime has no option ${name}`)
   }
@@ -151,13 +179,19 @@ export function toRawEngineOptions(
 }
 
 function toExecutorConfig(options: EngineOptions): RawExecutorConfig {
-  const { maxBatchSize, maxNumTokens, maxQueueSize, scheduler, kvCache } = options
+  const { maxBatchSize, maxNumTokens, maxQueueSize, iterStatsMaxIterations, requestStatsMaxIterations } = options
+  const {
+    maxTokens,
+    freeGpuMemoryFraction,
+    crossKvCacheFraction = 0.5,
+    enableBlockReuse = false,
+  } = options.kvCache ?? {}
   return {
-    ...defined({ maxBatchSize, maxNumTokens, maxQueueSize }),
+    ...defined({ maxBatchSize, maxNumTokens, maxQueueSize, iterStatsMaxIterations, requestStatsMaxIterations }),
     normalizeLogProbs: options.normalizeLogProbs ?? false,
     enableChunkedContext: options.enableChunkedContext ?? false,
-    schedulerConfig: { capacitySchedulerPolicy: scheduler?.capacitySchedulerPolicy ?? 'guaranteed-no-evict' },
-    kvCacheConfig: { enableBlockReuse: false, crossKvCacheFraction: 0.5, ...defined(kvCache ?? {}) },
+    schedulerConfig: { capacitySchedulerPolicy: options.scheduler?.capacitySchedulerPolicy ?? 'guaranteed-no-evict' },
+    kvCacheConfig: { enableBlockReuse, crossKvCacheFraction, ...defined({ maxTokens, freeGpuMemoryFraction }) },
   }
 }
 

@@ -7,6 +7,7 @@ import { type ModelFolder, readModelFolder } from './model-folder.js'
 import { loadAddon, type RawEngine, type RawLimits, type RawSnapshot } from './native.js'
 import { type CheckedRequest, checkRequest, type Request, throwIfAborted } from './request.js'
 import { createDispatcher, type Dispatcher, type Result } from './response.js'
+import { createStatsReader, type EngineStats, type StatsReader } from './stats.js'
 import { createTextStream, type TextStream } from './stream.js'
 import { loadTokenizer, type Tokenizer } from './tokenizer.js'
 
@@ -34,6 +35,12 @@ export interface Engine {
   stream(request: Request): TextStream
   /** @throws TrtllmError ERR_CLOSED */
   snapshot(): EngineSnapshot
+  /**
+   * The statistics of each iteration from now on, until the engine closes. Any number of readers; each gets all. Waiting
+   * for the next does not keep the process alive.
+   * @throws TrtllmError ERR_CLOSED
+   */
+  stats(): AsyncIterableIterator<EngineStats>
   /** Fails what is in flight with ERR_CLOSED and frees everything. The same promise on every call. */
   close(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
@@ -80,6 +87,7 @@ function createEngine(
   const limits = Object.freeze({ ...raw.limits })
   const context = { limits, specialTokenIds: model.specialTokenIds, tokenizer }
   const fleet = createFleet(raw, dispatcher)
+  const statsReader = createStatsReader(raw)
   let closing: Promise<void> | undefined
 
   function check(request: Request, streaming: boolean): CheckedRequest {
@@ -116,8 +124,12 @@ function createEngine(
       if (closing !== undefined) throw closedError()
       return raw.snapshot()
     },
+    stats() {
+      if (closing !== undefined) throw closedError()
+      return statsReader.subscribe()
+    },
     close() {
-      closing ??= closeAll(fleet, raw)
+      closing ??= closeAll(fleet, statsReader, raw)
       return closing
     },
     [Symbol.asyncDispose]: () => engine.close(),
@@ -125,8 +137,9 @@ function createEngine(
   return engine
 }
 
-async function closeAll(fleet: Fleet, raw: RawEngine): Promise<void> {
+async function closeAll(fleet: Fleet, stats: StatsReader, raw: RawEngine): Promise<void> {
   fleet.failAll(closedError())
+  stats.close()
   await raw.close().catch((error: unknown) => {
     throw toTrtllmError(error)
   })

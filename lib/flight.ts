@@ -3,7 +3,7 @@ import { setMaxListeners } from 'node:events'
 import { AbortError, toTrtllmError } from './errors.js'
 import type { RawRequest } from './native.js'
 import type { CheckedRequest } from './request.js'
-import type { FinishReason, ResponseRow, ResponseSink, Result, Timings } from './response.js'
+import type { FinishReason, ResponseRow, ResponseSink, Result, RuntimeTimings } from './response.js'
 
 /** What happens to a flight; after `landed` or `failed` nothing else does. */
 export interface FlightEvents {
@@ -32,7 +32,7 @@ export function createFlight(
   const outputTokenIds: number[] = []
   let logProbs: Float32Array = new Float32Array()
   let cumLogProb = Number.NaN
-  let firstTokenAt: number | undefined
+  let timings: RuntimeTimings = {}
   let over = false
 
   const onAbort = () => finish(true, () => events.failed(new AbortError(signal?.reason)))
@@ -61,18 +61,15 @@ export function createFlight(
     if (row.logProbs.length > 0) logProbs = row.logProbs
     cumLogProb = row.cumLogProb
     if (row.tokens.length === 0 || !raw.streaming) return
-    firstTokenAt ??= performance.now()
     events.tokens?.(row.tokens, logProbs.subarray(before))
   }
 
   function result(finishReason: FinishReason): Omit<Result, 'text'> {
-    const timings: Timings = { totalMs: performance.now() - startedAt }
-    if (firstTokenAt !== undefined) timings.firstTokenMs = firstTokenAt - startedAt
     return {
       outputTokenIds,
       finishReason,
       usage: { inputTokens: raw.encoderInputTokenIds.length, outputTokens: outputTokenIds.length },
-      timings,
+      timings: { totalMs: performance.now() - startedAt, ...timings },
       ...(raw.outputConfig.returnLogProbs ? { logProbs: Array.from(logProbs), cumLogProb } : {}),
     }
   }
@@ -81,9 +78,10 @@ export function createFlight(
     raw,
     id: undefined,
     isOver: () => over,
-    update(rows, final) {
+    update(rows, newTimings, final) {
       const row = rows[0]
       if (over) return
+      timings = newTimings
       if (row !== undefined) add(row)
       if (final) finish(false, () => events.landed(result(row?.finishReason ?? 'cancelled')))
     },

@@ -17,11 +17,13 @@ export interface RawRequest {
   streaming: boolean
   endId?: number
   padId?: number
+  priority?: number
   outputConfig: RawOutputConfig
 }
 
 export interface RawOutputConfig {
   returnLogProbs?: boolean
+  returnPerfMetrics?: boolean
   excludeInputFromOutput?: boolean
 }
 
@@ -30,6 +32,8 @@ export interface RawExecutorConfig {
   maxNumTokens?: number
   maxBeamWidth?: number
   maxQueueSize?: number
+  iterStatsMaxIterations?: number
+  requestStatsMaxIterations?: number
   normalizeLogProbs?: boolean
   enableChunkedContext?: boolean
   schedulerConfig?: { capacitySchedulerPolicy?: RawCapacitySchedulerPolicy }
@@ -48,6 +52,9 @@ export interface RawKvCacheConfig {
 export interface RawRuntimeOptions {
   threads?: number
   weights?: 'auto' | 'float32' | 'bfloat16'
+  tokensPerBlock?: number
+  encoderTokenBudget?: number
+  reuseEncoder?: boolean
 }
 
 export interface RawEngineOptions {
@@ -121,6 +128,11 @@ export interface RawResponseBatch {
   logProbs: Float32Array
   /** [rows] NaN where the request did not ask for log-probabilities. */
   cumLogProbs: Float32Array
+  /**
+   * [responses × 4] milliseconds from the arrival to the start, the end of the encoder pass, the first and the last
+   * token; NaN where it was not reached or not asked for.
+   */
+  timings: Float64Array
   /** One message per response with the error flag, in order. */
   errors: string[]
 }
@@ -134,8 +146,90 @@ export interface RawEngine {
   /** Unknown and ended ids are ignored. */
   cancel(ids: number[]): void
   snapshot(): RawSnapshot
+  /** What was recorded since the last call; reading takes it. */
+  takeStats(): RawStats
   /** Cancels what is in flight, drains the pump, shuts the executor down. The same promise on every call. */
   close(): Promise<void>
+}
+
+/** One pool of cache blocks: the first four of this moment, the next four since the start. */
+export interface KvCacheStats {
+  maxNumBlocks: number
+  freeNumBlocks: number
+  usedNumBlocks: number
+  tokensPerBlock: number
+  allocTotalBlocks: number
+  allocNewBlocks: number
+  reusedBlocks: number
+  missedBlocks: number
+  /** reused / (reused + missed), 0 if both are 0. */
+  cacheHitRate: number
+}
+
+/** The decoder's part of one iteration. */
+export interface InflightBatchingStats {
+  numScheduledRequests: number
+  numContextRequests: number
+  numGenRequests: number
+  numPausedRequests: number
+  numCtxTokens: number
+  microBatchId: number
+  avgNumDecodedTokensPerIter: number
+}
+
+/** One iteration. Names and meanings are the executor's. */
+export interface IterationStats {
+  /** Local time: month-day-year hours:minutes:seconds.microseconds. */
+  timestamp: string
+  iter: number
+  iterLatencyMS: number
+  /** Sum over the requests that became active. */
+  newActiveRequestsQueueLatencyMS: number
+  numNewActiveRequests: number
+  numActiveRequests: number
+  numQueuedRequests: number
+  numCompletedRequests: number
+  maxNumActiveRequests: number
+  maxBatchSizeStatic: number
+  maxBatchSizeTunerRecommended: number
+  maxBatchSizeRuntime: number
+  maxNumTokensStatic: number
+  maxNumTokensTunerRecommended: number
+  maxNumTokensRuntime: number
+  /** Bytes. */
+  gpuMemUsage: number
+  cpuMemUsage: number
+  pinnedMemUsage: number
+  kvCacheStats?: KvCacheStats
+  crossKvCacheStats?: KvCacheStats
+  inflightBatchingStats?: InflightBatchingStats
+}
+
+export type RequestStage =
+  | 'queued'
+  | 'encoder-in-progress'
+  | 'context-in-progress'
+  | 'generation-in-progress'
+  | 'generation-complete'
+
+export interface RequestStats {
+  id: number
+  stage: RequestStage
+  contextPrefillPosition: number
+  numGeneratedTokens: number
+  avgNumDecodedTokensPerIter: number
+  scheduled: boolean
+  paused: boolean
+  allocTotalBlocksPerRequest: number
+  allocNewBlocksPerRequest: number
+  reusedBlocksPerRequest: number
+  missedBlocksPerRequest: number
+  kvCacheHitRatePerRequest: number
+}
+
+export interface RawStats {
+  iterations: IterationStats[]
+  requests: { iter: number; requestStats: RequestStats[] }[]
 }
 
 export interface NativeAddon {

@@ -3,7 +3,16 @@ import { AbortError, TrtllmError } from './errors.js'
 import type { SpecialTokenIds } from './model-folder.js'
 import type { RawLimits, RawRequest } from './native.js'
 import type { Tokenizer } from './tokenizer.js'
-import { boolean, type FieldValidators, fields, integer, invalid, milliseconds, type Validator } from './validate.js'
+import {
+  boolean,
+  type FieldValidators,
+  fields,
+  finite,
+  integer,
+  invalid,
+  milliseconds,
+  type Validator,
+} from './validate.js'
 
 /** Token ids in: an array or typed array of integers. */
 export type TokenIds = readonly number[] | Int32Array | Uint32Array | Uint16Array
@@ -28,6 +37,11 @@ export interface Request {
   padId?: number | undefined
   /** *Ours.* Decoder prompt, at least one id below `limits.decoderVocabSize`. @default the model's start token */
   decoderInputTokenIds?: TokenIds | undefined
+  /**
+   * Larger starts first among waiting requests, equal ones in the order of arrival. The one that has waited longest is
+   * passed over at most 64 times. @default 0.5
+   */
+  priority?: number | undefined
   /** Return the log-probability of each generated token, and their sum. @default false */
   returnLogProbs?: boolean | undefined
   /** *Ours.* Aborting it cancels the request: the promise or stream fails with {@link AbortError} at once. */
@@ -77,6 +91,7 @@ const REQUEST_FIELDS: FieldValidators<Request> = {
   endId: (value, path) => (value === null ? null : integer(-1)(value, path)),
   padId: integer(0),
   decoderInputTokenIds: tokenIds,
+  priority: finite,
   returnLogProbs: boolean,
   signal: (value, path) => {
     if (value instanceof AbortSignal) return value
@@ -101,9 +116,14 @@ export function checkRequest(value: unknown, context: RequestContext, streaming:
     inputTokenIds: prompt,
     maxTokens: maxTokensOf(request, prompt.length, context.limits),
     streaming: streaming || request.timeoutMs !== undefined,
-    outputConfig: { excludeInputFromOutput: true, returnLogProbs: request.returnLogProbs ?? false },
+    outputConfig: {
+      excludeInputFromOutput: true,
+      returnPerfMetrics: true,
+      returnLogProbs: request.returnLogProbs ?? false,
+    },
     ...(endId === undefined ? {} : { endId }),
     ...(padId === undefined ? {} : { padId }),
+    ...(request.priority === undefined ? {} : { priority: request.priority }),
   }
   return { raw, signal: request.signal, timeoutMs: request.timeoutMs }
 }

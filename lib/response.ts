@@ -30,12 +30,22 @@ export interface Usage {
   outputTokens: number
 }
 
-/** Milliseconds from the call. */
+/**
+ * Milliseconds. `totalMs` counts from the call to the end; the others from the arrival in the runtime, and are absent
+ * where the request did not get that far.
+ */
 export interface Timings {
   totalMs: number
-  /** When the first token arrived; only where tokens arrive one by one (`stream`, `timeoutMs`). */
+  /** Until it started: the time in the queue. */
+  queuedMs?: number
+  /** Until its input was encoded; absent if the runtime does not tell. */
+  encodedMs?: number
   firstTokenMs?: number
+  lastTokenMs?: number
 }
+
+/** The part of the timings that the runtime measures. */
+export type RuntimeTimings = Omit<Timings, 'totalMs'>
 
 /** One sequence in one response. The arrays are views of memory that all responses of a batch share. */
 export interface ResponseRow {
@@ -51,7 +61,7 @@ export interface ResponseRow {
 /** Where the responses of one request go. */
 export interface ResponseSink {
   /** `final`: no more responses follow. */
-  update(rows: ResponseRow[], final: boolean): void
+  update(rows: ResponseRow[], timings: RuntimeTimings, final: boolean): void
   fail(error: Error): void
 }
 
@@ -74,7 +84,7 @@ export function createDispatcher(): Dispatcher {
     if (final) sinks.delete(id)
     try {
       if (error !== undefined) sink.fail(errorFromNative(error))
-      else sink.update(rowsOf(batch, index), final)
+      else sink.update(rowsOf(batch, index), timingsOf(batch, index), final)
     } catch (caught) {
       sink.fail(toTrtllmError(caught))
     }
@@ -104,6 +114,17 @@ function rowsOf(batch: RawResponseBatch, index: number): ResponseRow[] {
     })
   }
   return rows
+}
+
+const TIMINGS = ['queuedMs', 'encodedMs', 'firstTokenMs', 'lastTokenMs'] as const
+
+function timingsOf({ timings }: RawResponseBatch, index: number): RuntimeTimings {
+  const known: RuntimeTimings = {}
+  for (const [offset, name] of TIMINGS.entries()) {
+    const time = timings[index * TIMINGS.length + offset] ?? Number.NaN
+    if (!Number.isNaN(time)) known[name] = time
+  }
+  return known
 }
 
 function at(array: Uint8Array | Uint32Array, index: number): number {

@@ -25,6 +25,12 @@ export function integer(min: number, max = INT32_MAX): Validator<number> {
   }
 }
 
+/** A number that is not infinite. */
+export const finite: Validator<number> = (value, path) => {
+  if (Number.isFinite(value)) return value as number
+  throw invalid(path, 'a finite number', value)
+}
+
 /** A number strictly between 0 and 1. */
 export const fraction: Validator<number> = (value, path) => {
   if (typeof value === 'number' && value > 0 && value < 1) return value

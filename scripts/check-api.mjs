@@ -13,9 +13,7 @@ const NOT_EXPOSED = {
     'Request.samplingConfig Request.badWords Request.stopWords Request.embeddingBias Request.logitsPostProcessorName ' +
     'Request.logitsPostProcessor Request.returnAllGeneratedTokens ExecutorConfig.gatherGenerationLogits ' +
     'ExecutorConfig.additionalModelOutputs',
-  'statistics, priorities and adapters, which follow with their features':
-    'ExecutorConfig.iterStatsMaxIterations ExecutorConfig.requestStatsMaxIterations ExecutorConfig.peftCacheConfig ' +
-    'Request.priority Request.loraConfig Request.cacheSaltID',
+  'adapters, which follow with their feature': 'ExecutorConfig.peftCacheConfig Request.loraConfig Request.cacheSaltID',
   'of the installation on GPUs, which follows with the second runtime':
     'ExecutorConfig.parallelConfig ExecutorConfig.useGpuDirectStorage ExecutorConfig.gpuWeightsPercent ' +
     'ExecutorConfig.extendedRuntimePerfKnobConfig ExecutorConfig.recvPollPeriodMs ' +

@@ -103,3 +103,16 @@ test('requests of one tick are sent together, and the queue limit refuses what i
   expect(await engine.generate({ input: 'queue' })).toMatchObject({ finishReason: 'end-id' })
   await engine.close()
 })
+
+test('a higher priority starts first, equal ones in the order of arrival', async () => {
+  const engine = await loadSample({ maxBatchSize: 1 })
+  const ended: string[] = []
+  const send = async (name: string, priority?: number) => {
+    await engine.generate({ input: 'queue', priority })
+    ended.push(name)
+  }
+  const running = engine.generate({ input: 'massachusetts' })
+  await Promise.all([running, send('low', 0.1), send('first'), send('second'), send('high', 0.9)])
+  expect(ended).toEqual(['high', 'first', 'second', 'low'])
+  await engine.close()
+})

@@ -33,7 +33,13 @@ test('a result says what was read, what was generated, why it ended and how long
     outputTokenIds: expect.any(Array),
     finishReason: 'end-id',
     usage: { inputTokens: ids.length, outputTokens: result.outputTokenIds.length },
-    timings: { totalMs: expect.any(Number) },
+    timings: {
+      totalMs: expect.any(Number),
+      queuedMs: expect.any(Number),
+      encodedMs: expect.any(Number),
+      firstTokenMs: expect.any(Number),
+      lastTokenMs: expect.any(Number),
+    },
   })
   expect(result.outputTokenIds).not.toContain(engine.model.specialTokenIds.end)
   expect(await engine.generate({ inputTokenIds: ids })).toMatchObject({ outputTokenIds: result.outputTokenIds })

@@ -29,6 +29,14 @@ test.each<[object, string, string]>([
     'ERR_INVALID_ARGUMENT',
     'kvCache.crossKvCacheFraction must be a number between 0 and 1, both excluded, got 1',
   ],
+  [
+    { kvCache: { tokensPerBlock: 33 } },
+    'ERR_INVALID_ARGUMENT',
+    'kvCache.tokensPerBlock must be 16, 32, 64, 128, got 33',
+  ],
+  [{ kvCache: { reuseEncoder: 1 } }, 'ERR_INVALID_ARGUMENT', 'kvCache.reuseEncoder must be true or false, got 1'],
+  [{ encoderTokenBudget: 0 }, 'ERR_INVALID_ARGUMENT', 'encoderTokenBudget must be an integer >= 1, got 0'],
+  [{ iterStatsMaxIterations: -1 }, 'ERR_INVALID_ARGUMENT', 'iterStatsMaxIterations must be an integer >= 0, got -1'],
   [{ normalizeLogProbs: 1 }, 'ERR_INVALID_ARGUMENT', 'normalizeLogProbs must be true or false, got 1'],
   [{ threads: 0 }, 'ERR_INVALID_ARGUMENT', 'threads must be an integer from 1 to 1024, got 0'],
   [{ weights: 'int4' }, 'ERR_INVALID_ARGUMENT', "weights must be one of 'auto', 'float32', 'bfloat16', got 'int4'"],
@@ -58,6 +66,19 @@ test('options cross the border under their names, with our defaults', () => {
     },
     runtime: { threads: 2 },
   })
+})
+
+test('our own options of the runtime cross beside the configuration', () => {
+  const model = { encoder: { folder: 'e' }, decoder: { folder: 'd' } } as ModelFolder
+  const options = checkEngineOptions({ encoderTokenBudget: 64, kvCache: { tokensPerBlock: 16, reuseEncoder: false } })
+  const all = ['encoderTokenBudget', 'tokensPerBlock', 'reuseEncoder']
+  expect(toRawEngineOptions(model, options, all).runtime).toEqual({
+    encoderTokenBudget: 64,
+    tokensPerBlock: 16,
+    reuseEncoder: false,
+  })
+  const lacking = thrownBy(() => toRawEngineOptions(model, options, ['encoderTokenBudget', 'tokensPerBlock']))
+  expect(lacking).toMatchObject({ code: 'ERR_UNSUPPORTED', message: 'this runtime has no option reuseEncoder' })
   const error = thrownBy(() => toRawEngineOptions(model, { threads: 2 }, []))
   expect(error).toMatchObject({ code: 'ERR_UNSUPPORTED', message: 'this runtime has no option threads' })
 })
@@ -98,6 +119,7 @@ test.each<[unknown, string, string]>([
   [{ inputTokenIds: [-1] }, 'ERR_INVALID_ARGUMENT', 'token 0 of inputTokenIds must be an id from 0 to 29, got -1'],
   [{ inputTokenIds: [1.5] }, 'ERR_INVALID_ARGUMENT', 'token 0 of inputTokenIds must be an id from 0 to 29, got 1.5'],
   [{ input: 'a', maxTokens: 0 }, 'ERR_INVALID_ARGUMENT', 'maxTokens must be an integer >= 1, got 0'],
+  [{ input: 'a', priority: Number.NaN }, 'ERR_INVALID_ARGUMENT', 'priority must be a finite number, got NaN'],
   [{ input: 'a', maxTokens: 50 }, 'ERR_INVALID_ARGUMENT', 'maxTokens must be <= 49 (limits.maxSequenceLength 50'],
   [{ input: 'a', endId: 40 }, 'ERR_INVALID_ARGUMENT', 'endId must be an integer from 0 to 39, got 40'],
   [{ input: 'a', decoderInputTokenIds: [] }, 'ERR_INVALID_ARGUMENT', 'decoderInputTokenIds must have 1 to 49 tokens'],
@@ -125,7 +147,7 @@ test('requests are completed from the model and the limits', () => {
     streaming: false,
     endId: 1,
     padId: 0,
-    outputConfig: { excludeInputFromOutput: true, returnLogProbs: false },
+    outputConfig: { excludeInputFromOutput: true, returnPerfMetrics: true, returnLogProbs: false },
   })
   const forever = { input: 'a', endId: null, timeoutMs: 5, decoderInputTokenIds: [0, 7] }
   const checked = checkRequest(forever, context, false)

@@ -52,6 +52,8 @@ template <> struct Reader<tle::ExecutorConfig> {
         Field{"maxNumTokens", &Config::setMaxNumTokens, kPOSITIVE},
         Field{"maxBeamWidth", &Config::setMaxBeamWidth, kPOSITIVE},
         Field{"maxQueueSize", &Config::setMaxQueueSize},
+        Field{"iterStatsMaxIterations", &Config::setIterStatsMaxIterations},
+        Field{"requestStatsMaxIterations", &Config::setRequestStatsMaxIterations},
         Field{"normalizeLogProbs", &Config::setNormalizeLogProbs},
         Field{"enableChunkedContext", &Config::setEnableChunkedContext},
         Field{"schedulerConfig", &Config::setSchedulerConfig},
@@ -69,6 +71,9 @@ template <> struct Reader<RuntimeOptions> {
     static constexpr std::tuple kFIELDS{
         Field{"threads", &RuntimeOptions::threads, Range{0, kPOSITIVE.max}},
         Field{"weights", &RuntimeOptions::weights},
+        Field{"tokensPerBlock", &RuntimeOptions::tokensPerBlock, kPOSITIVE},
+        Field{"encoderTokenBudget", &RuntimeOptions::encoderTokenBudget, kPOSITIVE},
+        Field{"reuseEncoder", &RuntimeOptions::reuseEncoder},
     };
 
     static RuntimeOptions read(Napi::Value const& value, std::string const& path) {

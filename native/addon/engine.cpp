@@ -4,6 +4,7 @@
 #include "fields.h"
 #include "request.h"
 #include "runtimeShutdown.h"
+#include "statistics.h"
 #include "worker.h"
 
 #include <algorithm>
@@ -65,6 +66,9 @@ Napi::Object toJs(Napi::Env env, RuntimeLimits const& limits) {
     object.Set("tokensPerBlock", limits.tokensPerBlock);
     object.Set("numSelfBlocks", limits.numSelfBlocks);
     object.Set("numCrossBlocks", limits.numCrossBlocks);
+    object.Set("selfCacheBytes", static_cast<double>(limits.selfCacheBytes));
+    object.Set("crossCacheBytes", static_cast<double>(limits.crossCacheBytes));
+    object.Set("encoderTokenBudget", limits.encoderTokenBudget);
     object.Set("threads", limits.threads);
     object.Set("weights", limits.weights);
     object.Freeze();
@@ -77,6 +81,9 @@ Napi::Object toJs(Napi::Env env, RuntimeSnapshot const& snapshot) {
     object.Set("numActiveRequests", snapshot.numActiveRequests);
     object.Set("usedSelfBlocks", snapshot.usedSelfBlocks);
     object.Set("usedCrossBlocks", snapshot.usedCrossBlocks);
+    object.Set("retainedCrossBlocks", snapshot.retainedCrossBlocks);
+    object.Set("encoderReuseHits", static_cast<double>(snapshot.encoderReuseHits));
+    object.Set("encoderReuseMisses", static_cast<double>(snapshot.encoderReuseMisses));
     object.Set("iteration", static_cast<double>(snapshot.iteration));
     return object;
 }
@@ -100,6 +107,7 @@ Napi::Object Engine::wrap(Napi::Env env, std::unique_ptr<RuntimeExecutor> runtim
         methodProperty<&Engine::enqueue>(env, "enqueue"),
         methodProperty<&Engine::cancel>(env, "cancel"),
         methodProperty<&Engine::snapshot>(env, "snapshot"),
+        methodProperty<&Engine::takeStats>(env, "takeStats"),
         methodProperty<&Engine::close>(env, "close"),
     });
     object.TypeTag(&engineTag());
@@ -160,6 +168,13 @@ Napi::Value Engine::snapshot(Napi::CallbackInfo const& info) {
         throw Napi::Error::New(info.Env(), kCLOSED);
     }
     return toJs(info.Env(), mRuntime->snapshot());
+}
+
+Napi::Value Engine::takeStats(Napi::CallbackInfo const& info) {
+    if (mClosing) {
+        throw Napi::Error::New(info.Env(), kCLOSED);
+    }
+    return trtllm_node::takeStats(info.Env(), mRuntime->executor());
 }
 
 Napi::Value Engine::close(Napi::CallbackInfo const&) {

@@ -20,7 +20,7 @@ namespace trtllm_node {
 
 class Engine : public std::enable_shared_from_this<Engine> {
 public:
-    /// The JavaScript object: limits, enqueue, cancel, snapshot, close.
+    /// The JavaScript object: limits, enqueue, cancel, snapshot, takeStats, close.
     [[nodiscard]] static Napi::Object wrap(
         Napi::Env env, std::unique_ptr<RuntimeExecutor> runtime, Napi::Function const& onResponses);
 
@@ -32,6 +32,7 @@ public:
     [[nodiscard]] Napi::Value enqueue(Napi::CallbackInfo const& info);
     Napi::Value cancel(Napi::CallbackInfo const& info);
     [[nodiscard]] Napi::Value snapshot(Napi::CallbackInfo const& info);
+    [[nodiscard]] Napi::Value takeStats(Napi::CallbackInfo const& info);
     [[nodiscard]] Napi::Value close(Napi::CallbackInfo const& info);
 
 private:

@@ -14,6 +14,7 @@ template <> struct Reader<tle::OutputConfig> {
 
     static constexpr std::tuple kFIELDS{
         Field{"returnLogProbs", &Config::returnLogProbs},
+        Field{"returnPerfMetrics", &Config::returnPerfMetrics},
         Field{"excludeInputFromOutput", &Config::excludeInputFromOutput},
     };
 
@@ -33,6 +34,7 @@ tle::Request readRequest(Napi::Value const& value) {
         Field{"streaming", &Request::setStreaming},
         Field{"endId", &Request::setEndId},
         Field{"padId", &Request::setPadId},
+        Field{"priority", &Request::setPriority},
         Field{"outputConfig", &Request::setOutputConfig},
     };
     Napi::Object const object = requireObject(value, "the request");

@@ -1,8 +1,10 @@
 #include "response.h"
 
 #include "errors.h"
+#include "runtimeExtension.h"
 
 #include <algorithm>
+#include <chrono>
 #include <limits>
 #include <utility>
 
@@ -15,6 +17,9 @@ namespace {
 constexpr std::uint8_t kFINAL = 1;
 constexpr std::uint8_t kSEQUENCE_FINAL = 2;
 constexpr std::uint8_t kERROR = 4;
+
+constexpr std::size_t kTIMINGS = 4;
+constexpr double kNAN = std::numeric_limits<double>::quiet_NaN();
 
 template <typename T> void extend(std::vector<T>& all, std::vector<T> const& more) {
     all.insert(all.end(), more.begin(), more.end());
@@ -52,12 +57,32 @@ void PackedResponses::append(tle::Response const& response) {
     tle::Result const& result = response.getResult();
     auto const flags = (result.isFinal ? kFINAL : 0) | (result.isSequenceFinal ? kSEQUENCE_FINAL : 0);
     appendResult(result);
+    appendTimings(response);
     appendHead(response.getRequestId(), static_cast<std::uint8_t>(flags), result.sequenceIndex);
 }
 
 void PackedResponses::appendError(tle::IdType id, std::string message) {
     mErrors.push_back(std::move(message));
+    mTimings.insert(mTimings.end(), kTIMINGS, kNAN);
     appendHead(id, kFINAL | kSEQUENCE_FINAL | kERROR, 0);
+}
+
+/// Milliseconds from the arrival to the start, the end of the encoder pass, the first and the last token.
+void PackedResponses::appendTimings(tle::Response const& response) {
+    auto const& metrics = response.getResult().requestPerfMetrics;
+    if (!metrics) {
+        mTimings.insert(mTimings.end(), kTIMINGS, kNAN);
+        return;
+    }
+    auto const& times = metrics->timingMetrics;
+    using TimePoint = tle::RequestPerfMetrics::TimePoint;
+    for (auto const time : {times.firstScheduledTime, encodedTime(response).value_or(TimePoint{}), times.firstTokenTime,
+             times.lastTokenTime}) {
+        // A stage that was not reached has no time.
+        bool const isReached = time >= times.arrivalTime;
+        mTimings.push_back(
+            isReached ? std::chrono::duration<double, std::milli>(time - times.arrivalTime).count() : kNAN);
+    }
 }
 
 void PackedResponses::appendHead(tle::IdType id, std::uint8_t flags, tle::SizeType32 index) {
@@ -99,6 +124,7 @@ Napi::Object PackedResponses::toJs(Napi::Env env) const {
     batch.Set("logProbOffsets", toTypedArray(env, mLogProbOffsets));
     batch.Set("logProbs", toTypedArray(env, mLogProbs));
     batch.Set("cumLogProbs", toTypedArray(env, mCumLogProbs));
+    batch.Set("timings", toTypedArray(env, mTimings));
     batch.Set("errors", toArray(env, mErrors));
     return batch;
 }

@@ -24,6 +24,7 @@ public:
 private:
     void appendResult(tensorrt_llm::executor::Result const& result);
     void appendRow(tensorrt_llm::executor::Result const& result, std::size_t row);
+    void appendTimings(tensorrt_llm::executor::Response const& response);
     void appendHead(tensorrt_llm::executor::IdType id, std::uint8_t flags, tensorrt_llm::executor::SizeType32 index);
 
     std::vector<double> mIds;
@@ -36,6 +37,7 @@ private:
     std::vector<std::uint32_t> mLogProbOffsets{0};
     std::vector<float> mLogProbs;
     std::vector<float> mCumLogProbs;
+    std::vector<double> mTimings; ///< 4 for each response
     std::vector<std::string> mErrors;
 };
 
