@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 #include <map>
 #include <random>
+#include <utility>
 
 namespace embedded {
 namespace {
@@ -49,9 +50,16 @@ public:
         mQueue.push({{id, request, std::chrono::steady_clock::now()}});
         return id;
     }
-    void cancel(texec::IdType id) { mQueue.cancel(id); }
+    void cancel(texec::IdType id) {
+        mQueue.cancel(id);
+        mCancelled = true;
+    }
+    /// Does nothing where the engine would wait for a request: one that got lost is then missed, not waited for.
     std::vector<texec::Response> step() {
-        (void)mEngine.step();
+        bool const hasWork = std::exchange(mCancelled, false) || mQueue.size() > 0;
+        if (hasWork || mEngine.snapshot().numActiveRequests > 0) {
+            (void)mEngine.step();
+        }
         return mResponses.awaitAny(std::chrono::milliseconds(0));
     }
     Engine& engine() { return mEngine; }
@@ -64,6 +72,7 @@ private:
     RequestQueue mQueue;
     ResponseQueue mResponses;
     Engine mEngine;
+    bool mCancelled = false;
 };
 
 /// What the test knows of a request that it sent.
@@ -94,7 +103,7 @@ public:
             maybeCancel();
             if (!mOpen.empty()) {
                 ASSERT_GE(--stepsLeft, 0) << "starved: " << mOpen.size() << " requests left";
-                receive(mEngine.step());
+                ASSERT_NO_FATAL_FAILURE(receive(mEngine.step()));
             }
         }
         ASSERT_NO_FATAL_FAILURE(expectNothingLeft());
