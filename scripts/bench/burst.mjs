@@ -5,7 +5,7 @@
 import { setup } from '../setup.mjs'
 import { runScript } from '../steps.mjs'
 import { randomModel } from './random-model.mjs'
-import { benchOptions, machine, spread } from './report.mjs'
+import { benchOptions, machine, ROUNDS, spread } from './report.mjs'
 
 const STREAMS = 4
 const STREAM_TOKENS = 150
@@ -80,9 +80,9 @@ function print({ rounds, cases }) {
 }
 
 await runScript(async () => {
-  const { json, rounds } = benchOptions()
+  const { json, rounds } = benchOptions(ROUNDS)
   await setup()
-  const report = await measure(rounds)
+  const report = await measure(Number(rounds))
   if (json) console.log(JSON.stringify(report))
   else print(report)
 })

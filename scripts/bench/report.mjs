@@ -2,12 +2,12 @@
 import { availableParallelism, cpus } from 'node:os'
 import { parseArgs } from 'node:util'
 
-/** `--json`, `--rounds N` and what else is given, as parseArgs describes it. */
+/** How often each side of a comparison takes its turn. */
+export const ROUNDS = { rounds: { type: 'string', default: '3' } }
+
+/** `--json` and what else is given, as parseArgs describes it. */
 export function benchOptions(more = {}) {
-  const { values } = parseArgs({
-    options: { json: { type: 'boolean', default: false }, rounds: { type: 'string', default: '3' }, ...more },
-  })
-  return { ...values, rounds: Number(values.rounds) }
+  return parseArgs({ options: { json: { type: 'boolean', default: false }, ...more } }).values
 }
 
 export function percentile(values, share) {

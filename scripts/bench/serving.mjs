@@ -5,7 +5,7 @@
 import { setup } from '../setup.mjs'
 import { runScript } from '../steps.mjs'
 import { randomModel } from './random-model.mjs'
-import { benchOptions, machine, percentile, spread } from './report.mjs'
+import { benchOptions, machine, percentile, ROUNDS, spread } from './report.mjs'
 
 const REQUESTS = 64
 const MAX_BATCH_SIZE = 16
@@ -65,9 +65,9 @@ function print(report) {
 }
 
 await runScript(async () => {
-  const { json, rounds } = benchOptions()
+  const { json, rounds } = benchOptions(ROUNDS)
   await setup()
-  const report = await measure(rounds)
+  const report = await measure(Number(rounds))
   if (json) console.log(JSON.stringify(report))
   else print(report)
 })

@@ -4,10 +4,10 @@
 //   -- --model DIR     another model folder than the sample's
 import { join } from 'node:path'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
-import { parseArgs } from 'node:util'
 import { readRows } from '../fixtures.mjs'
 import { setup } from '../setup.mjs'
 import { root, runScript } from '../steps.mjs'
+import { benchOptions, machine, percentile } from './report.mjs'
 
 /** So many streams are started before the event loop gets its turn, as a server would when connections come in. */
 const STARTS_PER_TURN = 50
@@ -34,10 +34,7 @@ async function readAll(engine, words) {
   return Promise.all(reading)
 }
 
-function percentile(values, share) {
-  const sorted = values.toSorted((a, b) => a - b)
-  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]
-}
+const p50AndP99 = (values) => ({ p50: percentile(values, 0.5), p99: percentile(values, 0.99) })
 
 async function measure(engine, words) {
   await readAll(engine, words.slice(0, 100)) // warm-up
@@ -49,32 +46,15 @@ async function measure(engine, words) {
   delay.disable()
   const tokens = streams.reduce((sum, stream) => sum + stream.tokens, 0)
   return {
+    machine: machine(),
     streams: streams.length,
     seconds,
     tokens,
     tokensPerSecond: tokens / seconds,
     streamsPerSecond: streams.length / seconds,
     chunks: streams.reduce((sum, stream) => sum + stream.chunks, 0),
-    firstTokenMs: {
-      p50: percentile(
-        streams.map((s) => s.firstTokenMs),
-        0.5,
-      ),
-      p99: percentile(
-        streams.map((s) => s.firstTokenMs),
-        0.99,
-      ),
-    },
-    totalMs: {
-      p50: percentile(
-        streams.map((s) => s.totalMs),
-        0.5,
-      ),
-      p99: percentile(
-        streams.map((s) => s.totalMs),
-        0.99,
-      ),
-    },
+    firstTokenMs: p50AndP99(streams.map(({ firstTokenMs }) => firstTokenMs)),
+    totalMs: p50AndP99(streams.map(({ totalMs }) => totalMs)),
     longestStallMs: delay.max / 1e6,
     threads: engine.limits.threads,
     weights: engine.limits.weights,
@@ -95,18 +75,15 @@ function print(report) {
 }
 
 await runScript(async () => {
-  const { values } = parseArgs({
-    options: {
-      json: { type: 'boolean', default: false },
-      streams: { type: 'string', default: '1000' },
-      model: { type: 'string', default: join(root, 'models/g2p-en') },
-    },
+  const options = benchOptions({
+    streams: { type: 'string', default: '1000' },
+    model: { type: 'string', default: join(root, 'models/g2p-en') },
   })
   await setup()
   const { Engine } = await import('../../dist/index.js')
-  const engine = await Engine.load(values.model)
-  const report = await measure(engine, readWords(Number(values.streams)))
+  const engine = await Engine.load(options.model)
+  const report = await measure(engine, readWords(Number(options.streams)))
   await engine.close()
-  if (values.json) console.log(JSON.stringify(report))
+  if (options.json) console.log(JSON.stringify(report))
   else print(report)
 })

@@ -40,8 +40,8 @@ private:
 class SteppedEngine {
 public:
     explicit SteppedEngine(TestConfig const& test)
-        : mEncoder(folder() / "encoder", Component::kENCODER, testing::options(test))
-        , mDecoder(folder() / "decoder", Component::kDECODER, testing::options(test))
+        : mEncoder(testing::model() / "encoder", Component::kENCODER, testing::options(test))
+        , mDecoder(testing::model() / "decoder", Component::kDECODER, testing::options(test))
         , mQueue(std::nullopt)
         , mEngine(mEncoder, mDecoder, executorConfig(test), mQueue, mResponses) {}
 
@@ -65,8 +65,6 @@ public:
     Engine& engine() { return mEngine; }
 
 private:
-    static std::filesystem::path folder() { return testing::goldens() / "t5-v11"; }
-
     texec::Model mEncoder;
     texec::Model mDecoder;
     RequestQueue mQueue;

@@ -13,10 +13,7 @@ namespace texec = tensorrt_llm::executor;
 using namespace std::chrono_literals;
 using testing::makeExecutor;
 using testing::makeRequest;
-
-std::filesystem::path model() {
-    return testing::goldens() / "t5-v11";
-}
+using testing::model;
 
 void runAll(texec::Executor& executor, std::vector<texec::Request> const& requests) {
     for (auto const id : executor.enqueueRequests(requests)) {

@@ -2,10 +2,13 @@
 #pragma once
 
 #include "executor/model.h"
+#include "testing/testData.h"
 
 #include "tensorrt_llm/executor/executor.h"
 
+#include <chrono>
 #include <filesystem>
+#include <gtest/gtest.h>
 #include <memory>
 #include <optional>
 #include <string>
@@ -65,6 +68,11 @@ inline std::unique_ptr<texec::Executor> makeExecutor(std::filesystem::path const
     return std::make_unique<texec::Executor>(encoder, decoder, executorConfig(test));
 }
 
+/// The golden model that tests of behaviour run.
+inline std::filesystem::path model() {
+    return goldens() / "t5-v11";
+}
+
 /// A request for `maxTokens` tokens with log-probabilities; ends at the end id only if asked to.
 inline texec::Request makeRequest(texec::VecTokens const& input, SizeType32 maxTokens, bool streaming = false,
     std::optional<texec::TokenIdType> endId = std::nullopt) {
@@ -74,6 +82,22 @@ inline texec::Request makeRequest(texec::VecTokens const& input, SizeType32 maxT
     texec::Request request({0}, maxTokens, streaming, texec::SamplingConfig(), output, endId);
     request.setEncoderInputTokenIds(input);
     return request;
+}
+
+/// Waits for the end of a request; its tokens and log-probabilities, streamed or not.
+inline texec::Result finish(texec::Executor& executor, texec::IdType id) {
+    texec::VecTokens tokens;
+    while (true) {
+        for (auto const& response : executor.awaitResponses(id, std::chrono::seconds(10))) {
+            EXPECT_FALSE(response.hasError()) << response.getErrorMsg();
+            auto result = response.getResult();
+            tokens.insert(tokens.end(), result.outputTokenIds[0].begin(), result.outputTokenIds[0].end());
+            if (result.isFinal) {
+                result.outputTokenIds[0] = tokens;
+                return result;
+            }
+        }
+    }
 }
 
 } // namespace embedded::testing
