@@ -106,13 +106,12 @@ test('requests of one tick are sent together, and the queue limit refuses what i
 
 test('a higher priority starts first, equal ones in the order of arrival', async () => {
   const engine = await loadSample({ maxBatchSize: 1 })
-  const ended: string[] = []
-  const send = async (name: string, priority?: number) => {
-    await engine.generate({ input: 'queue', priority })
-    ended.push(name)
-  }
-  const running = engine.generate({ input: 'massachusetts' })
-  await Promise.all([running, send('low', 0.1), send('first'), send('second'), send('high', 0.9)])
-  expect(ended).toEqual(['high', 'first', 'second', 'low'])
+  const priorities = { low: 0.1, first: undefined, second: undefined, high: 0.9 }
+  const sent = Object.entries(priorities).map(async ([name, priority]) => {
+    const { timings } = await engine.generate({ input: 'queue', priority })
+    return { name, queuedMs: timings.queuedMs ?? -1 }
+  })
+  const started = (await Promise.all(sent)).toSorted((a, b) => a.queuedMs - b.queuedMs)
+  expect(started.map(({ name }) => name)).toEqual(['high', 'first', 'second', 'low'])
   await engine.close()
 })
