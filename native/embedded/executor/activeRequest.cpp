@@ -53,12 +53,4 @@ void ActiveRequest::accept(Choice const& choice) {
     finishReason = finishAfter(isEnd, numGenerated(), maxNewTokens);
 }
 
-void ActiveRequest::abandon(texec::FinishReason reason) {
-    SizeType32 const kept = streaming ? numDelivered : 0;
-    tokens.resize(static_cast<std::size_t>(promptLength + kept));
-    logProbs.resize(std::min(logProbs.size(), static_cast<std::size_t>(kept)));
-    generationLogits.clear();
-    finishReason = reason;
-}
-
 } // namespace embedded

@@ -54,8 +54,8 @@ struct ActiveRequest {
     /// Takes the token that a decoder step chose.
     void accept(Choice const& choice);
 
-    /// Ends the request before its time: what was generated since the last response is dropped, as the API says.
-    void abandon(texec::FinishReason reason);
+    /// Ends the request before its time; its last response brings what it has generated.
+    void endEarly(texec::FinishReason reason) { finishReason = reason; }
 
     texec::IdType id;
     std::optional<texec::IdType> clientId;

@@ -77,7 +77,7 @@ void Engine::admit(QueuedRequest const& queued) {
 void Engine::cancelActive(texec::IdType id) {
     auto const found = std::ranges::find(mActive, id, [](auto const& active) { return active->id; });
     if (found != mActive.end()) {
-        (*found)->abandon(texec::FinishReason::kCANCELLED);
+        (*found)->endEarly(texec::FinishReason::kCANCELLED);
     }
 }
 
@@ -85,7 +85,7 @@ void Engine::endOverdue() {
     auto const now = ActiveRequest::Clock::now();
     for (auto& request : mActive) {
         if (!request->isFinished() && request->isOverdue(now)) {
-            request->abandon(texec::FinishReason::kTIMED_OUT);
+            request->endEarly(texec::FinishReason::kTIMED_OUT);
         }
     }
 }
@@ -171,7 +171,7 @@ texec::Response Engine::responseOf(ActiveRequest& request) const {
     try {
         return buildResponse(request, mRunner.decoderConfig().vocabSize, mNormalizeLogProbs, mRecorder.iteration());
     } catch (std::exception const& error) {
-        request.abandon(texec::FinishReason::kCANCELLED);
+        request.endEarly(texec::FinishReason::kCANCELLED);
         return {request.id, errorText(error.what()), request.clientId};
     }
 }

@@ -136,13 +136,18 @@ TEST(Executor, CancelsAQueuedRequestAtOnce) {
     EXPECT_EQ(finish(*executor, running).finishReasons[0], FinishReason::kCANCELLED);
 }
 
-TEST(Executor, AllottedTimeEndsARequest) {
+TEST(Executor, AllottedTimeEndsARequestWithWhatItHasGenerated) {
     auto const executor = makeExecutor(model());
+    auto const whole = finish(*executor, executor->enqueueRequest(makeRequest({5}, 4000))).outputTokenIds[0];
     auto request = makeRequest({5}, 4000);
-    request.setAllottedTimeMs(1ms);
+    request.setAllottedTimeMs(20ms);
     auto const result = finish(*executor, executor->enqueueRequest(request));
     EXPECT_EQ(result.finishReasons[0], FinishReason::kTIMED_OUT);
-    EXPECT_TRUE(result.outputTokenIds[0].empty()) << "a non-streaming request loses what it generated";
+    auto const& tokens = result.outputTokenIds[0];
+    EXPECT_FALSE(tokens.empty());
+    EXPECT_LT(tokens.size(), whole.size());
+    EXPECT_TRUE(std::equal(tokens.begin(), tokens.end(), whole.begin()));
+    EXPECT_EQ(result.logProbs->at(0).size(), tokens.size());
 }
 
 TEST(Executor, HigherPriorityStartsFirst) {
