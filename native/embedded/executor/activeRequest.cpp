@@ -37,6 +37,11 @@ float ActiveRequest::avgDecodedTokensPerIter() const {
     return decodingIter == 0 ? 0.0F : static_cast<float>(numGenerated()) / static_cast<float>(decodingIter);
 }
 
+BlockUse ActiveRequest::blockUse() const {
+    SizeType32 const cross = encoded ? encoded->blocks.numBlocks() : 0;
+    return {cross + (self ? self->numBlocks() : 0), reusedEncoder ? cross : 0};
+}
+
 void ActiveRequest::accept(Choice const& choice) {
     times.lastToken = Clock::now();
     if (decodingIter++ == 0) {

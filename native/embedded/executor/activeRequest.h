@@ -27,6 +27,16 @@ struct RequestTimes {
     Point lastToken;
 };
 
+/// Cache blocks that a request holds, of both pools together.
+struct BlockUse {
+    SizeType32 total;
+    SizeType32 reused; ///< found filled by another request's encoder pass
+    [[nodiscard]] SizeType32 filled() const { return total - reused; }
+    [[nodiscard]] float hitRate() const {
+        return total == 0 ? 0.0F : static_cast<float>(reused) / static_cast<float>(total);
+    }
+};
+
 struct ActiveRequest {
     using Clock = std::chrono::steady_clock;
 
@@ -44,6 +54,8 @@ struct ActiveRequest {
 
     /// 1 but for the step that drew the end id, as there is no speculative decoding; 0 before the first step.
     [[nodiscard]] float avgDecodedTokensPerIter() const;
+
+    [[nodiscard]] BlockUse blockUse() const;
 
     /// What the scheduler sees if no encoded input is reused.
     [[nodiscard]] SchedulableRequest schedulable(SizeType32 tokensPerBlock) const;
@@ -90,5 +102,9 @@ struct ActiveRequest {
 /// @returns the error message, "[ERR_…] field must …, got …", or nothing
 [[nodiscard]] std::optional<std::string> validateRequest(texec::Request const& request, EngineLimits const& limits,
     SizeType32 encoderVocabSize, SizeType32 decoderVocabSize, bool gatherGenerationLogits);
+
+/// A request that needs more blocks than a pool has would wait for ever.
+/// @returns the error message, or nothing
+[[nodiscard]] std::optional<std::string> checkFits(ActiveRequest const& request, EngineLimits const& limits);
 
 } // namespace embedded

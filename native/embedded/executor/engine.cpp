@@ -64,14 +64,19 @@ bool Engine::fetch() {
 }
 
 void Engine::admit(QueuedRequest const& queued) {
-    auto const error = validateRequest(queued.request, mLimits, mRunner.encoderConfig().vocabSize,
+    auto error = validateRequest(queued.request, mLimits, mRunner.encoderConfig().vocabSize,
         mRunner.decoderConfig().vocabSize, mGatherGenerationLogits);
+    std::unique_ptr<ActiveRequest> request;
+    if (!error) {
+        request = std::make_unique<ActiveRequest>(queued.id, queued.request, mLimits, queued.arrival);
+        error = checkFits(*request, mLimits);
+    }
     if (error) {
         mOutbox.emplace_back(queued.id, *error, queued.request.getClientId());
         return;
     }
     mRecorder.becameActive(queued.arrival);
-    mActive.push_back(std::make_unique<ActiveRequest>(queued.id, queued.request, mLimits, queued.arrival));
+    mActive.push_back(std::move(request));
 }
 
 void Engine::cancelActive(texec::IdType id) {

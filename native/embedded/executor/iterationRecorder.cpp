@@ -69,13 +69,12 @@ texec::RequestStats statsOf(ActiveRequest const& request, bool scheduled) {
     stats.numGeneratedTokens = request.numGenerated();
     stats.avgNumDecodedTokensPerIter = request.avgDecodedTokensPerIter();
     stats.scheduled = scheduled;
-    stats.allocNewBlocksPerRequest = (request.self ? request.self->numBlocks() : 0)
-        + (request.encoded && !request.reusedEncoder ? request.encoded->blocks.numBlocks() : 0);
-    stats.reusedBlocksPerRequest = request.encoded && request.reusedEncoder ? request.encoded->blocks.numBlocks() : 0;
-    stats.allocTotalBlocksPerRequest = stats.allocNewBlocksPerRequest + stats.reusedBlocksPerRequest;
-    stats.missedBlocksPerRequest = stats.allocNewBlocksPerRequest;
-    auto const total = static_cast<float>(stats.allocTotalBlocksPerRequest);
-    stats.kvCacheHitRatePerRequest = total > 0 ? static_cast<float>(stats.reusedBlocksPerRequest) / total : 0.0F;
+    auto const blocks = request.blockUse();
+    stats.allocTotalBlocksPerRequest = blocks.total;
+    stats.allocNewBlocksPerRequest = blocks.filled();
+    stats.reusedBlocksPerRequest = blocks.reused;
+    stats.missedBlocksPerRequest = blocks.filled();
+    stats.kvCacheHitRatePerRequest = blocks.hitRate();
     return stats;
 }
 

@@ -37,15 +37,13 @@ texec::RequestPerfMetrics perfMetrics(ActiveRequest const& request, texec::Itera
     metrics.timingMetrics.firstScheduledTime = request.times.firstScheduled;
     metrics.timingMetrics.firstTokenTime = request.times.firstToken;
     metrics.timingMetrics.lastTokenTime = request.times.lastToken;
+    auto const blocks = request.blockUse();
     auto& cache = metrics.kvCacheMetrics;
-    SizeType32 const cross = request.encoded ? request.encoded->blocks.numBlocks() : 0;
-    cache.numReusedBlocks = request.reusedEncoder ? cross : 0;
-    cache.numTotalAllocatedBlocks = cross + (request.self ? request.self->numBlocks() : 0);
-    cache.numNewAllocatedBlocks = cache.numTotalAllocatedBlocks - cache.numReusedBlocks;
-    cache.numMissedBlocks = cache.numNewAllocatedBlocks;
-    cache.kvCacheHitRate = cache.numTotalAllocatedBlocks == 0
-        ? 0.0F
-        : static_cast<float>(cache.numReusedBlocks) / static_cast<float>(cache.numTotalAllocatedBlocks);
+    cache.numTotalAllocatedBlocks = blocks.total;
+    cache.numNewAllocatedBlocks = blocks.filled();
+    cache.numReusedBlocks = blocks.reused;
+    cache.numMissedBlocks = blocks.filled();
+    cache.kvCacheHitRate = blocks.hitRate();
     if (request.firstIter > 0) {
         metrics.firstIter = request.firstIter;
     }

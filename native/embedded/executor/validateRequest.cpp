@@ -59,22 +59,6 @@ std::optional<std::string> checkTokens(
     return std::nullopt;
 }
 
-/// A request that needs more blocks than a pool has would wait for ever.
-std::optional<std::string> checkFits(ActiveRequest const& request, EngineLimits const& limits) {
-    auto const needed = request.schedulable(limits.tokensPerBlock);
-    auto const tooLarge = [](char const* pool, SizeType32 blocks, SizeType32 available) {
-        return "[ERR_INVALID_ARGUMENT] the request needs " + std::to_string(blocks) + " blocks of the " + pool
-            + " cache, which has " + std::to_string(available) + ": raise kvCacheConfig.maxTokens or shorten it";
-    };
-    if (needed.selfBlocks > limits.numSelfBlocks) {
-        return tooLarge("self-attention", needed.selfBlocks, limits.numSelfBlocks);
-    }
-    if (needed.crossBlocks > limits.numCrossBlocks) {
-        return tooLarge("cross-attention", needed.crossBlocks, limits.numCrossBlocks);
-    }
-    return std::nullopt;
-}
-
 } // namespace
 
 std::optional<std::string> validateRequest(Request const& request, EngineLimits const& limits,
@@ -103,7 +87,22 @@ std::optional<std::string> validateRequest(Request const& request, EngineLimits 
         return "[ERR_INVALID_ARGUMENT] outputConfig.returnGenerationLogits needs gatherGenerationLogits of the "
                "executor's configuration";
     }
-    return checkFits(ActiveRequest(0, request, limits, {}), limits);
+    return std::nullopt;
+}
+
+std::optional<std::string> checkFits(ActiveRequest const& request, EngineLimits const& limits) {
+    auto const needed = request.schedulable(limits.tokensPerBlock);
+    auto const tooLarge = [](char const* pool, SizeType32 blocks, SizeType32 available) {
+        return "[ERR_INVALID_ARGUMENT] the request needs " + std::to_string(blocks) + " blocks of the " + pool
+            + " cache, which has " + std::to_string(available) + ": raise kvCacheConfig.maxTokens or shorten it";
+    };
+    if (needed.selfBlocks > limits.numSelfBlocks) {
+        return tooLarge("self-attention", needed.selfBlocks, limits.numSelfBlocks);
+    }
+    if (needed.crossBlocks > limits.numCrossBlocks) {
+        return tooLarge("cross-attention", needed.crossBlocks, limits.numCrossBlocks);
+    }
+    return std::nullopt;
 }
 
 } // namespace embedded
