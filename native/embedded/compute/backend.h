@@ -43,8 +43,6 @@ public:
     virtual ~Matrix() = default;
     [[nodiscard]] std::int64_t rows() const { return mRows; }
     [[nodiscard]] std::int64_t cols() const { return mCols; }
-    /// Bytes that the prepared weights hold.
-    [[nodiscard]] virtual std::size_t bytes() const = 0;
 
 protected:
     Matrix(std::int64_t rows, std::int64_t cols)

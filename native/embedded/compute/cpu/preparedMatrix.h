@@ -15,7 +15,6 @@ public:
     /// @throws std::invalid_argument for a type that is none of FP32, FP16, BF16, or an empty matrix
     PreparedMatrix(HostMatrix const& source, WeightType type, SizeType32 numThreads);
 
-    [[nodiscard]] std::size_t bytes() const override { return mMemory.bytes(); }
     [[nodiscard]] WeightType type() const { return mType; }
     [[nodiscard]] void const* panels() const { return mMemory.as<void>(); }
     [[nodiscard]] std::int64_t numPanels() const;
@@ -35,7 +34,6 @@ public:
     /// @throws std::invalid_argument as PreparedMatrix
     PreparedTable(HostMatrix const& source, WeightType type, SizeType32 numThreads);
 
-    [[nodiscard]] std::size_t bytes() const override { return mMemory.bytes(); }
     void readRow(std::int64_t row, float* output) const;
 
 private:
