@@ -237,7 +237,10 @@ export interface NativeAddon {
   /** Version of the Executor API, e.g. "1.2.1". */
   readonly apiVersion: string
   readonly capabilities: string[]
-  /** Loads off the main thread. `onResponses` must not throw. */
+  /**
+   * Loads off the main thread. `onResponses` must not throw. It is held for the engine's life: if it referred to the
+   * engine, one that nobody closed could never be collected.
+   */
   createEngine(options: RawEngineOptions, onResponses: (batch: RawResponseBatch) => void): Promise<RawEngine>
 }
 

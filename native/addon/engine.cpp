@@ -2,9 +2,9 @@
 
 #include "errors.h"
 #include "fields.h"
+#include "report.h"
 #include "request.h"
 #include "runtimeShutdown.h"
-#include "statistics.h"
 #include "worker.h"
 
 #include <algorithm>
@@ -54,40 +54,6 @@ Napi::PropertyDescriptor methodProperty(Napi::Env env, char const* name) {
         name, Napi::Function::New<guarded<callMethod<method>>>(env, name), napi_enumerable);
 }
 
-Napi::Object toJs(Napi::Env env, RuntimeLimits const& limits) {
-    Napi::Object object = Napi::Object::New(env);
-    object.Set("maxBatchSize", limits.maxBatchSize);
-    object.Set("maxNumTokens", limits.maxNumTokens);
-    object.Set("maxBeamWidth", limits.maxBeamWidth);
-    object.Set("maxInputLength", limits.maxInputLength);
-    object.Set("maxSequenceLength", limits.maxSequenceLength);
-    object.Set("encoderVocabSize", limits.encoderVocabSize);
-    object.Set("decoderVocabSize", limits.decoderVocabSize);
-    object.Set("tokensPerBlock", limits.tokensPerBlock);
-    object.Set("numSelfBlocks", limits.numSelfBlocks);
-    object.Set("numCrossBlocks", limits.numCrossBlocks);
-    object.Set("selfCacheBytes", static_cast<double>(limits.selfCacheBytes));
-    object.Set("crossCacheBytes", static_cast<double>(limits.crossCacheBytes));
-    object.Set("encoderTokenBudget", limits.encoderTokenBudget);
-    object.Set("threads", limits.threads);
-    object.Set("weights", limits.weights);
-    object.Freeze();
-    return object;
-}
-
-Napi::Object toJs(Napi::Env env, RuntimeSnapshot const& snapshot) {
-    Napi::Object object = Napi::Object::New(env);
-    object.Set("numQueuedRequests", snapshot.numQueuedRequests);
-    object.Set("numActiveRequests", snapshot.numActiveRequests);
-    object.Set("usedSelfBlocks", snapshot.usedSelfBlocks);
-    object.Set("usedCrossBlocks", snapshot.usedCrossBlocks);
-    object.Set("retainedCrossBlocks", snapshot.retainedCrossBlocks);
-    object.Set("encoderReuseHits", static_cast<double>(snapshot.encoderReuseHits));
-    object.Set("encoderReuseMisses", static_cast<double>(snapshot.encoderReuseMisses));
-    object.Set("iteration", static_cast<double>(snapshot.iteration));
-    return object;
-}
-
 Napi::Value toJs(Napi::Env env, ResponsePump::Enqueued const& enqueued) {
     if (auto const* id = std::get_if<ResponsePump::IdType>(&enqueued)) {
         return Napi::Number::New(env, static_cast<double>(*id));
@@ -98,7 +64,8 @@ Napi::Value toJs(Napi::Env env, ResponsePump::Enqueued const& enqueued) {
 } // namespace
 
 Napi::Object Engine::wrap(Napi::Env env, std::unique_ptr<RuntimeExecutor> runtime, Napi::Function const& onResponses) {
-    Napi::Object const limits = toJs(env, runtime->limits());
+    Napi::Object limits = toJs(env, runtime->limits());
+    limits.Freeze();
     auto held =
         std::make_unique<std::shared_ptr<Engine>>(std::make_shared<Engine>(env, std::move(runtime), onResponses));
     Napi::Object object = Napi::Object::New(env);

@@ -1,4 +1,4 @@
-#include "statistics.h"
+#include "report.h"
 
 #include <array>
 #include <cstdint>
@@ -126,6 +126,26 @@ Napi::Value toJs(Napi::Env env, tle::RequestStatsPerIteration const& stats) {
 }
 
 } // namespace
+
+Napi::Object toJs(Napi::Env env, RuntimeLimits const& limits) {
+    return makeObject(env, Member{"maxBatchSize", limits.maxBatchSize}, Member{"maxNumTokens", limits.maxNumTokens},
+        Member{"maxBeamWidth", limits.maxBeamWidth}, Member{"maxInputLength", limits.maxInputLength},
+        Member{"maxSequenceLength", limits.maxSequenceLength}, Member{"encoderVocabSize", limits.encoderVocabSize},
+        Member{"decoderVocabSize", limits.decoderVocabSize}, Member{"tokensPerBlock", limits.tokensPerBlock},
+        Member{"numSelfBlocks", limits.numSelfBlocks}, Member{"numCrossBlocks", limits.numCrossBlocks},
+        Member{"selfCacheBytes", limits.selfCacheBytes}, Member{"crossCacheBytes", limits.crossCacheBytes},
+        Member{"encoderTokenBudget", limits.encoderTokenBudget}, Member{"threads", limits.threads},
+        Member{"weights", limits.weights});
+}
+
+Napi::Object toJs(Napi::Env env, RuntimeSnapshot const& snapshot) {
+    return makeObject(env, Member{"numQueuedRequests", snapshot.numQueuedRequests},
+        Member{"numActiveRequests", snapshot.numActiveRequests}, Member{"usedSelfBlocks", snapshot.usedSelfBlocks},
+        Member{"usedCrossBlocks", snapshot.usedCrossBlocks},
+        Member{"retainedCrossBlocks", snapshot.retainedCrossBlocks},
+        Member{"encoderReuseHits", snapshot.encoderReuseHits},
+        Member{"encoderReuseMisses", snapshot.encoderReuseMisses}, Member{"iteration", snapshot.iteration});
+}
 
 Napi::Object takeStats(Napi::Env env, tle::Executor& executor) {
     Napi::Object stats = Napi::Object::New(env);

@@ -1,11 +1,15 @@
-/// The executor's statistics as JavaScript objects: RawStats of lib/native.ts.
+/// What an engine tells of itself, as JavaScript objects: RawLimits, RawSnapshot and RawStats of lib/native.ts.
 #pragma once
 
 #include "napiSetup.h"
+#include "runtimeExtension.h"
 
 #include <tensorrt_llm/executor/executor.h>
 
 namespace trtllm_node {
+
+[[nodiscard]] Napi::Object toJs(Napi::Env env, RuntimeLimits const& limits);
+[[nodiscard]] Napi::Object toJs(Napi::Env env, RuntimeSnapshot const& snapshot);
 
 /// Drains what the executor has recorded since the last call: { iterations, requests }.
 [[nodiscard]] Napi::Object takeStats(Napi::Env env, tensorrt_llm::executor::Executor& executor);
