@@ -55,7 +55,11 @@ bool Engine::fetch() {
         mOutbox.push_back(cancelledResponse(queued));
     }
     for (auto const& queued : fetched.requests) {
-        admit(queued);
+        try {
+            admit(queued);
+        } catch (std::exception const& error) { // out of memory: this request's trouble, not the engine's
+            mOutbox.emplace_back(queued.id, errorText(error.what()), queued.request.getClientId());
+        }
     }
     for (auto const id : fetched.cancelledActive) {
         cancelActive(id);
