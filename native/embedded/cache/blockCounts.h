@@ -11,10 +11,12 @@ using tensorrt_llm::executor::SizeType32;
     return (numTokens + tokensPerBlock - 1) / tokensPerBlock;
 }
 
-/// Self-attention blocks of one beam from start to completion: every prompt and generated token has a place.
+/// Self-attention blocks from start to completion: every prompt and generated token has a place in each beam; whole
+/// blocks of the prompt are shared.
 [[nodiscard]] constexpr SizeType32 selfBlocksToCompletion(
-    SizeType32 promptLength, SizeType32 maxNewTokens, SizeType32 tokensPerBlock) {
-    return blocksFor(promptLength + maxNewTokens, tokensPerBlock);
+    SizeType32 promptLength, SizeType32 maxNewTokens, SizeType32 tokensPerBlock, SizeType32 beamWidth) {
+    SizeType32 const promptBlocks = promptLength / tokensPerBlock;
+    return promptBlocks + (blocksFor(promptLength + maxNewTokens, tokensPerBlock) - promptBlocks) * beamWidth;
 }
 
 /// Cross-attention blocks: written once when the encoder has run.

@@ -2,6 +2,7 @@
 
 #include "cache/blockCounts.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace embedded {
@@ -33,8 +34,37 @@ void SequenceBlocks::grow(SizeType32 numTokens) {
     }
 }
 
+SequenceBlocks SequenceBlocks::fork() const {
+    SequenceBlocks copy(*mPool, mTokensPerBlock, maxTokens());
+    copy.mNumTokens = mNumTokens;
+    copy.mBlocks.assign(mBlocks.begin(), mBlocks.end()); // keeps what was reserved
+    for (auto const block : mBlocks) {
+        mPool->share(block);
+    }
+    return copy;
+}
+
+std::optional<SizeType32> SequenceBlocks::separateLast() {
+    if (mNumTokens % mTokensPerBlock == 0 || !mPool->isShared(mBlocks.back())) {
+        return std::nullopt;
+    }
+    SizeType32 const own = mPool->allocate();
+    SizeType32 const shared = std::exchange(mBlocks.back(), own);
+    mPool->release(shared);
+    return shared;
+}
+
 SizeType32 SequenceBlocks::blockAt(SizeType32 position) const {
     return mBlocks[static_cast<std::size_t>(position / mTokensPerBlock)];
+}
+
+SizeType32 countDistinct(std::span<SequenceBlocks const> sequences) {
+    std::vector<SizeType32> blocks;
+    for (auto const& sequence : sequences) {
+        blocks.insert(blocks.end(), sequence.ids(), sequence.ids() + sequence.numBlocks());
+    }
+    std::ranges::sort(blocks);
+    return static_cast<SizeType32>(std::ranges::unique(blocks).begin() - blocks.begin());
 }
 
 } // namespace embedded

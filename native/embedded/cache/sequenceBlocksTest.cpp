@@ -43,9 +43,12 @@ TEST(SequenceBlocks, GrowsByWholeBlocksAndReturnsThem) {
 
 /// Executor: total = ceil((prompt + new tokens) / tokens per block), cross = ceil(encoder length / …).
 TEST(BlockCounts, FollowTheDocumentedArithmetic) {
-    EXPECT_EQ(selfBlocksToCompletion(1, 31, 32), 1);
-    EXPECT_EQ(selfBlocksToCompletion(1, 32, 32), 2);
-    EXPECT_EQ(selfBlocksToCompletion(64, 64, 32), 4);
+    EXPECT_EQ(selfBlocksToCompletion(1, 31, 32, 1), 1);
+    EXPECT_EQ(selfBlocksToCompletion(1, 32, 32, 1), 2);
+    EXPECT_EQ(selfBlocksToCompletion(64, 64, 32, 1), 4);
+    EXPECT_EQ(selfBlocksToCompletion(1, 31, 32, 4), 4);
+    EXPECT_EQ(selfBlocksToCompletion(64, 64, 32, 4), 2 + 2 * 4);
+    EXPECT_EQ(selfBlocksToCompletion(70, 10, 32, 4), 2 + 1 * 4) << "the last block of the prompt is not whole";
     EXPECT_EQ(crossBlocksToCompletion(1, 32), 1);
     EXPECT_EQ(crossBlocksToCompletion(65, 32), 3);
 }

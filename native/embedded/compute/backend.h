@@ -96,6 +96,12 @@ struct KvSlot {
     SizeType32 offset;
 };
 
+/// A block to be copied within one store.
+struct BlockCopy {
+    SizeType32 from;
+    SizeType32 to;
+};
+
 /// Additive attention bias by distance, shared by the heads' rows: value(head, key, query) = line[head][key - query].
 /// Built from [numHeads, 2 * maxLength - 1] floats, index key - query + maxLength - 1.
 class PositionBias {
@@ -119,6 +125,18 @@ struct AttentionCall {
     SizeType32 layer;
     float scale;              ///< factor on query · key
     PositionBias const* bias; ///< null: none
+};
+
+/// One value of a row and its place.
+struct Candidate {
+    TokenIdType token;
+    float value;
+};
+
+/// The largest values of one row are wanted, as many as `best` has room for (1 to the vocabulary's size).
+struct LargestQuery {
+    SizeType32 row;
+    std::span<Candidate> best;
 };
 
 class Backend {
@@ -175,16 +193,25 @@ public:
     /// Softmax attention of each row over the keys that it sees.
     virtual void attend(AttentionCall const& call) = 0;
 
-    /// tokens[r] = index of the largest of logits[r, 0 … vocabSize-1]; the lowest index among equals.
-    virtual void argmax(
-        float const* logits, std::int64_t rows, std::int64_t vocabSize, std::span<TokenIdType> tokens) = 0;
-
-    /// logProbs[i] = log softmax(logits[rowIndices[i]])[tokens[i]].
-    virtual void tokenLogProbs(float const* logits, std::int64_t vocabSize, std::span<SizeType32 const> rowIndices,
-        std::span<TokenIdType const> tokens, std::span<float> logProbs) = 0;
+    /// Copies whole blocks: block copies[i].to becomes equal to copies[i].from in every layer. The copies happen in no
+    /// order: no block may be written twice, or both read and written.
+    virtual void copyBlocks(KvStore& store, std::span<BlockCopy const> copies) = 0;
 
     /// Copies backend memory to the host.
     virtual void copyToHost(float const* source, std::span<float> destination) = 0;
+
+    // ---- rows of logits, in host memory -------------------------------------------------------------------------
+
+    /// The same values in host memory, to be read and changed until the next step; on the CPU the memory itself.
+    [[nodiscard]] virtual float* hostRows(float* rows, std::size_t count) = 0;
+
+    /// normalizers[i] = log Σ exp(logits[rowIndices[i]]): what to subtract for log-probabilities. Minus infinity and
+    /// NaN count as probability 0; a row of nothing else gives minus infinity.
+    virtual void logNormalizers(float const* logits, std::int64_t vocabSize, std::span<SizeType32 const> rowIndices,
+        std::span<float> normalizers) = 0;
+
+    /// Fills `best` of each query: the largest first, the lower index first among equals. NaN counts as minus infinity.
+    virtual void largest(float const* logits, std::int64_t vocabSize, std::span<LargestQuery const> queries) = 0;
 };
 
 /// The CPU backend with at most `numThreads` threads of the process-wide pool (0: min of physical cores, affinity and

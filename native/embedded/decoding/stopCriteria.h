@@ -1,20 +1,19 @@
 /// When a sequence ends.
 #pragma once
 
-#include "tensorrt_llm/executor/types.h"
+#include "decoding/decodingParams.h"
+
+#include <span>
 
 namespace embedded {
 
-/// The end id goes before the length limit, as in the Executor.
-/// @param isEnd whether the token just chosen is the request's end id
-/// @param numGenerated tokens generated so far, the end id not counted
-[[nodiscard]] constexpr tensorrt_llm::executor::FinishReason finishAfter(
-    bool isEnd, tensorrt_llm::executor::SizeType32 numGenerated, tensorrt_llm::executor::SizeType32 maxNewTokens) {
-    using tensorrt_llm::executor::FinishReason;
-    if (isEnd) {
-        return FinishReason::kEND_ID;
-    }
-    return numGenerated >= maxNewTokens ? FinishReason::kLENGTH : FinishReason::kNOT_FINISHED;
-}
+/// Whether the sequence ends with one of the stop words; the match may begin in the decoder prompt but not end there.
+[[nodiscard]] bool endsWithStopWord(DecodingParams const& params, std::span<TokenIdType const> tokens);
+
+/// The end id goes before stop words, and these before the length limit.
+/// @param isEnd whether the token just chosen is the request's end id, which is not in `tokens`
+/// @param tokens decoder prompt and generated tokens
+[[nodiscard]] texec::FinishReason finishAfter(
+    DecodingParams const& params, bool isEnd, std::span<TokenIdType const> tokens);
 
 } // namespace embedded

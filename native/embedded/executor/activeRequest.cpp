@@ -7,30 +7,54 @@
 
 namespace embedded {
 
-ActiveRequest::ActiveRequest(
-    texec::IdType requestId, texec::Request const& request, EngineLimits const& limits, Clock::time_point arrival)
-    : id(requestId)
+namespace {
+
+SizeType32 clampedMaxTokens(texec::Request const& request, EngineLimits const& limits) {
+    auto const promptLength = static_cast<SizeType32>(request.getInputTokenIds().size());
+    return std::min(request.getMaxTokens(), limits.maxSequenceLength - promptLength);
+}
+
+} // namespace
+
+ActiveRequest::ActiveRequest(std::shared_ptr<SequenceGroup> sequenceGroup, SizeType32 index,
+    texec::Request const& request, EngineLimits const& limits, RequestPolicy const& policy, Clock::time_point arrival)
+    : group(std::move(sequenceGroup))
+    , sequenceIndex(index)
+    , id(group->id + static_cast<texec::IdType>(index))
     , clientId(request.getClientId())
     , priority(request.getPriority())
     , streaming(request.getStreaming())
     , returnAllGeneratedTokens(request.getReturnAllGeneratedTokens())
     , output(request.getOutputConfig())
-    , endId(request.getEndId().value_or(-1))
+    , postProcessor(request.getLogitsPostProcessor())
+    , postProcessorName(request.getLogitsPostProcessorName())
+    , decoding(decodingParams(request, clampedMaxTokens(request, limits)))
     , encoderTokens(*request.getEncoderInputTokenIds())
-    , tokens(request.getInputTokenIds()) {
+    , sampler(decoding, index, policy.normalizeLogProbs) {
     times.arrival = arrival;
-    promptLength = static_cast<SizeType32>(tokens.size());
-    maxNewTokens = std::min(request.getMaxTokens(), limits.maxSequenceLength - promptLength);
+    beams.emplace_back().tokens = request.getInputTokenIds();
+    if (decoding.beamWidth > 1) {
+        search.emplace(decoding);
+        returnAllGeneratedTokens = true; // earlier tokens may change
+        output.returnGenerationLogits = output.returnGenerationLogits && !streaming;
+    }
     if (auto const allotted = request.getAllottedTimeMs()) {
         deadline = Clock::now() + *allotted;
     }
 }
 
+SizeType32 ActiveRequest::numGenerated() const {
+    return search ? decodingIter : static_cast<SizeType32>(beams.front().tokens.size()) - promptLength();
+}
+
+SizeType32 ActiveRequest::stepTokens() const {
+    return stage == Stage::kGENERATION ? static_cast<SizeType32>(beams.size()) : promptLength();
+}
+
 SchedulableRequest ActiveRequest::schedulable(SizeType32 tokensPerBlock) const {
-    SizeType32 const selfBlocks = selfBlocksToCompletion(promptLength, maxNewTokens, tokensPerBlock);
-    SizeType32 const crossBlocks = crossBlocksToCompletion(encoderLength(), tokensPerBlock);
-    return {
-        stage, encoderLength(), stepTokens(), selfBlocks - (self ? self->numBlocks() : 0), encoded ? 0 : crossBlocks};
+    auto const selfBlocks = selfBlocksToCompletion(promptLength(), maxNewTokens(), tokensPerBlock, decoding.beamWidth);
+    auto const crossBlocks = crossBlocksToCompletion(encoderLength(), tokensPerBlock);
+    return {stage, encoderLength(), stepTokens(), selfBlocks, encoded ? 0 : crossBlocks};
 }
 
 float ActiveRequest::avgDecodedTokensPerIter() const {
@@ -39,23 +63,58 @@ float ActiveRequest::avgDecodedTokensPerIter() const {
 
 BlockUse ActiveRequest::blockUse() const {
     SizeType32 const cross = encoded ? encoded->blocks.numBlocks() : 0;
-    return {cross + (self ? self->numBlocks() : 0), reusedEncoder ? cross : 0};
+    return {cross + countDistinct(self), reusedEncoder ? cross : 0};
 }
 
-void ActiveRequest::accept(Choice const& choice) {
+void ActiveRequest::noteStep() {
     times.lastToken = Clock::now();
     if (decodingIter++ == 0) {
         times.firstToken = times.lastToken;
     }
-    cumLogProb += choice.logProb;
-    bool const isEnd = choice.token == endId;
+}
+
+void ActiveRequest::accept(Choice const& choice) {
+    noteStep();
+    auto& beam = beams.front();
+    beam.cumLogProb += choice.cumLogProb;
+    bool const isEnd = choice.token == decoding.endId;
     if (!isEnd) {
-        tokens.push_back(choice.token);
+        beam.tokens.push_back(choice.token);
+        beam.parents.push_back(0);
         if (output.returnLogProbs) {
-            logProbs.push_back(choice.logProb);
+            beam.logProbs.push_back(choice.logProb);
         }
     }
-    finishReason = finishAfter(isEnd, numGenerated(), maxNewTokens);
+    finishReason = beam.finishReason = finishAfter(decoding, isEnd, beam.tokens);
+}
+
+void ActiveRequest::advance(std::span<compute::Candidate const> candidates) {
+    noteStep();
+    followParents(search->advance(candidates, beams));
+    if (search->isDone()) {
+        finishReason = search->best(beams, finishReason).front().finishReason;
+    } else if (decodingIter >= maxNewTokens()) {
+        finishReason = texec::FinishReason::kLENGTH;
+    }
+}
+
+/// Each beam takes over the blocks of the one that it continues; the last to do so needs no copy.
+void ActiveRequest::followParents(std::span<SizeType32 const> parents) {
+    std::vector<SequenceBlocks> next;
+    next.reserve(parents.size());
+    for (std::size_t i = 0; i < parents.size(); ++i) {
+        auto& blocks = self[static_cast<std::size_t>(parents[i])];
+        bool const isLast = std::ranges::find(parents.subspan(i + 1), parents[i]) == parents.end();
+        next.push_back(isLast ? std::move(blocks) : blocks.fork());
+    }
+    self = std::move(next);
+}
+
+void ActiveRequest::endEarly(texec::FinishReason reason) {
+    finishReason = reason;
+    if (!search) {
+        beams.front().finishReason = reason;
+    }
 }
 
 } // namespace embedded

@@ -1,16 +1,20 @@
-/// A request from the moment it is taken from the queue until its last response.
+/// One sequence of a request (all beams together) from the moment the request is taken from the queue until its last
+/// response.
 #pragma once
 
 #include "cache/encodedInput.h"
 #include "cache/sequenceBlocks.h"
-#include "decoding/greedy.h"
+#include "decoding/beamSearch.h"
+#include "decoding/sampler.h"
 #include "executor/engineLimits.h"
 #include "scheduler/scheduler.h"
 
 #include "tensorrt_llm/executor/executor.h"
 
 #include <chrono>
+#include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 namespace embedded {
@@ -37,20 +41,40 @@ struct BlockUse {
     }
 };
 
+/// What the executor's configuration says about every request.
+struct RequestPolicy {
+    bool normalizeLogProbs;
+    bool gatherGenerationLogits;
+    bool hasBatchedPostProcessor;
+};
+
+/// The samples of one request (numReturnSequences without beams); a request of its own for everybody but the caller.
+struct SequenceGroup {
+    texec::IdType id; ///< of the request
+    SizeType32 numUnfinished;
+    bool failed = false; ///< its error response has been given
+};
+
 struct ActiveRequest {
     using Clock = std::chrono::steady_clock;
 
     /// REQUIRES: the request passed validateRequest().
-    ActiveRequest(
-        texec::IdType id, texec::Request const& request, EngineLimits const& limits, Clock::time_point arrival);
+    ActiveRequest(std::shared_ptr<SequenceGroup> group, SizeType32 sequenceIndex, texec::Request const& request,
+        EngineLimits const& limits, RequestPolicy const& policy, Clock::time_point arrival);
+    ActiveRequest(ActiveRequest const&) = delete;
+    ActiveRequest& operator=(ActiveRequest const&) = delete;
 
     [[nodiscard]] SizeType32 encoderLength() const { return static_cast<SizeType32>(encoderTokens.size()); }
-    [[nodiscard]] SizeType32 numGenerated() const { return static_cast<SizeType32>(tokens.size()) - promptLength; }
+    [[nodiscard]] SizeType32 promptLength() const { return decoding.promptLength; }
+    [[nodiscard]] SizeType32 maxNewTokens() const { return decoding.maxNewTokens; }
+    /// Tokens of the longest beam.
+    [[nodiscard]] SizeType32 numGenerated() const;
     [[nodiscard]] bool isFinished() const { return finishReason != texec::FinishReason::kNOT_FINISHED; }
+    [[nodiscard]] bool hasNews() const { return numGenerated() > numDelivered; }
     [[nodiscard]] bool isOverdue(Clock::time_point now) const { return deadline && now >= *deadline; }
 
-    /// Decoder rows of the next step: the whole prompt, then one token at a time.
-    [[nodiscard]] SizeType32 stepTokens() const { return stage == Stage::kGENERATION ? 1 : promptLength; }
+    /// Decoder rows of the next step: the whole prompt, then one token of each beam.
+    [[nodiscard]] SizeType32 stepTokens() const;
 
     /// 1 but for the step that drew the end id, as there is no speculative decoding; 0 before the first step.
     [[nodiscard]] float avgDecodedTokensPerIter() const;
@@ -63,45 +87,59 @@ struct ActiveRequest {
     /// Whether it may share the encoder pass of an equal input. The encoder's output itself is not kept for reuse.
     [[nodiscard]] bool mayReuse() const { return !output.returnEncoderOutput; }
 
-    /// Takes the token that a decoder step chose.
+    /// Takes the token that a decoder step chose. Without beams.
     void accept(Choice const& choice);
 
-    /// Ends the request before its time; its last response brings what it has generated.
-    void endEarly(texec::FinishReason reason) { finishReason = reason; }
+    /// Takes the best candidates of each live beam, numCandidates each. With beams.
+    void advance(std::span<compute::Candidate const> candidates);
 
-    texec::IdType id;
+    /// Ends the request before its time; its last response brings what it has generated.
+    void endEarly(texec::FinishReason reason);
+
+    std::shared_ptr<SequenceGroup> group;
+    SizeType32 sequenceIndex;
+    texec::IdType id; ///< of this sequence: the request's, or one that follows it
     std::optional<texec::IdType> clientId;
     texec::PriorityType priority;
     bool streaming;
     bool returnAllGeneratedTokens;
     texec::OutputConfig output;
-    texec::TokenIdType endId; ///< -1: none
-    SizeType32 maxNewTokens;  ///< clamped to the longest sequence
-    SizeType32 promptLength;
+    std::optional<texec::LogitsPostProcessor> postProcessor;
+    std::optional<std::string> postProcessorName;
+    DecodingParams decoding;
     std::optional<Clock::time_point> deadline;
 
     Stage stage = Stage::kENCODER;
     texec::VecTokens encoderTokens;
-    texec::VecTokens tokens; ///< decoder prompt and generated tokens
-    std::optional<SequenceBlocks> self;
-    EncodedInputPtr encoded;    ///< set by the encoder step
-    bool reusedEncoder = false; ///< another request's encoder pass filled it
+    std::vector<Beam> beams;          ///< live ones; one before the first step
+    std::vector<SequenceBlocks> self; ///< of each beam; empty before the encoder step
+    Sampler sampler;                  ///< without beams
+    std::optional<BeamSearch> search; ///< with beams
+    EncodedInputPtr encoded;          ///< set by the encoder step
+    bool reusedEncoder = false;       ///< another request's encoder pass filled it
 
-    texec::VecLogProbs logProbs; ///< of the generated tokens
-    float cumLogProb = 0.0F;     ///< the end id's step included
     std::optional<texec::Tensor> encoderOutput;
-    std::vector<float> generationLogits; ///< rows of the steps that no response has delivered yet
-    SizeType32 numDelivered = 0;         ///< generated tokens that a streaming response has carried
+    std::optional<texec::Tensor> contextLogits;
+    std::vector<std::vector<float>> generationLogits; ///< of each step that is still to be delivered [beams * V]
+    SizeType32 numDelivered = 0;                      ///< generated tokens that a streaming response has carried
     SizeType32 decodingIter = 0;
     RequestTimes times{};
     texec::IterationType firstIter = 0; ///< of its encoder pass
     texec::FinishReason finishReason = texec::FinishReason::kNOT_FINISHED;
+    std::optional<std::string> error; ///< of a post-processor: ends the request
+
+private:
+    void noteStep();
+    void followParents(std::span<SizeType32 const> parents);
 };
+
+/// Places among the active requests: one for each sample without beams, one for all beams.
+[[nodiscard]] SizeType32 numSequences(texec::Request const& request);
 
 /// Checks what the API checks when it takes a request from the queue, and what this runtime does not do.
 /// @returns the error message, "[ERR_…] field must …, got …", or nothing
 [[nodiscard]] std::optional<std::string> validateRequest(texec::Request const& request, EngineLimits const& limits,
-    SizeType32 encoderVocabSize, SizeType32 decoderVocabSize, bool gatherGenerationLogits);
+    SizeType32 encoderVocabSize, SizeType32 decoderVocabSize, RequestPolicy const& policy);
 
 /// A request that needs more blocks than a pool has would wait for ever.
 /// @returns the error message, or nothing

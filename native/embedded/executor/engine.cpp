@@ -4,6 +4,7 @@
 #include "executor/responseBuilder.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace embedded {
 
@@ -14,6 +15,12 @@ SchedulerLimits schedulerLimits(EngineLimits const& limits, texec::ExecutorConfi
         limits.encoderTokenBudget};
 }
 
+RequestPolicy requestPolicy(texec::ExecutorConfig const& config) {
+    auto const postProcessors = config.getLogitsPostProcessorConfig();
+    return {config.getNormalizeLogProbs(), config.getGatherGenerationLogits(),
+        postProcessors && postProcessors->getProcessorBatched()};
+}
+
 std::string errorText(std::string const& message) {
     return message.starts_with("[ERR_") ? message : "[ERR_RUNTIME] " + message;
 }
@@ -22,13 +29,12 @@ std::string errorText(std::string const& message) {
 
 Engine::Engine(texec::Model const& encoder, texec::Model const& decoder, texec::ExecutorConfig const& config,
     RequestQueue& requests, ResponseQueue& responses)
-    : mNormalizeLogProbs(config.getNormalizeLogProbs())
-    , mGatherGenerationLogits(config.getGatherGenerationLogits())
+    : mPolicy(requestPolicy(config))
     , mRequests(requests)
     , mResponses(responses)
     , mLimits(chooseLimits(config, decoder.config(), decoder.options(), availableHostMemory()))
     , mSchedulerLimits(schedulerLimits(mLimits, config))
-    , mRunner(encoder, decoder, mLimits)
+    , mRunner(encoder, decoder, mLimits, config.getLogitsPostProcessorConfig())
     , mRecorder(config, mLimits) {}
 
 bool Engine::step() {
@@ -68,25 +74,32 @@ bool Engine::fetch() {
 }
 
 void Engine::admit(QueuedRequest const& queued) {
-    auto error = validateRequest(queued.request, mLimits, mRunner.encoderConfig().vocabSize,
-        mRunner.decoderConfig().vocabSize, mGatherGenerationLogits);
-    std::unique_ptr<ActiveRequest> request;
+    auto error = validateRequest(
+        queued.request, mLimits, mRunner.encoderConfig().vocabSize, mRunner.decoderConfig().vocabSize, mPolicy);
+    std::vector<std::unique_ptr<ActiveRequest>> sequences;
     if (!error) {
-        request = std::make_unique<ActiveRequest>(queued.id, queued.request, mLimits, queued.arrival);
-        error = checkFits(*request, mLimits);
+        auto const group = std::make_shared<SequenceGroup>(queued.id, numSequences(queued.request));
+        for (SizeType32 index = 0; index < group->numUnfinished; ++index) {
+            sequences.push_back(
+                std::make_unique<ActiveRequest>(group, index, queued.request, mLimits, mPolicy, queued.arrival));
+        }
+        error = checkFits(*sequences.front(), mLimits);
     }
     if (error) {
         mOutbox.emplace_back(queued.id, *error, queued.request.getClientId());
         return;
     }
-    mRecorder.becameActive(queued.arrival);
-    mActive.push_back(std::move(request));
+    for (auto& sequence : sequences) {
+        mRecorder.becameActive(queued.arrival);
+        mActive.push_back(std::move(sequence));
+    }
 }
 
 void Engine::cancelActive(texec::IdType id) {
-    auto const found = std::ranges::find(mActive, id, [](auto const& active) { return active->id; });
-    if (found != mActive.end()) {
-        (*found)->endEarly(texec::FinishReason::kCANCELLED);
+    for (auto& request : mActive) {
+        if (request->group->id == id && !request->isFinished()) {
+            request->endEarly(texec::FinishReason::kCANCELLED);
+        }
     }
 }
 
@@ -116,7 +129,7 @@ void Engine::chooseNext() {
         mSchedulable.push_back(schedulable(*request));
     }
     auto const retained = mRunner.encoderCache().numRetainedBlocks();
-    schedule(mSchedulable, mSchedulerLimits, {mRunner.selfPool().numFree(), mRunner.crossPool().numFree() + retained},
+    schedule(mSchedulable, mSchedulerLimits, {mRunner.selfPool().numBlocks(), mRunner.crossPool().numFree() + retained},
         mSchedule);
 }
 
@@ -165,11 +178,15 @@ void Engine::decode() {
 
 void Engine::collectResponses() {
     for (auto const& request : mActive) {
-        if (request->isFinished() || (request->streaming && request->numGenerated() > request->numDelivered)) {
+        if (request->error) {
+            failGroup(*request, *request->error);
+        } else if (!request->group->failed && (request->isFinished() || (request->streaming && request->hasNews()))) {
+            request->group->numUnfinished -= request->isFinished() ? 1 : 0;
             mOutbox.push_back(responseOf(*request));
         }
     }
-    auto const numEnded = std::erase_if(mActive, [](auto const& request) { return request->isFinished(); });
+    auto const numEnded =
+        std::erase_if(mActive, [](auto const& request) { return request->isFinished() || request->group->failed; });
     if (numEnded > 0) {
         mRecorder.completed(static_cast<SizeType32>(numEnded));
         mRunner.encoderCache().trim();
@@ -178,16 +195,23 @@ void Engine::collectResponses() {
 
 texec::Response Engine::responseOf(ActiveRequest& request) const {
     try {
-        return buildResponse(request, mRunner.decoderConfig().vocabSize, mNormalizeLogProbs, mRecorder.iteration());
+        return buildResponse(request, mRunner.decoderConfig().vocabSize, mRecorder.iteration());
     } catch (std::exception const& error) {
-        request.endEarly(texec::FinishReason::kCANCELLED);
-        return {request.id, errorText(error.what()), request.clientId};
+        request.group->failed = true;
+        return {request.group->id, errorText(error.what()), request.clientId};
+    }
+}
+
+/// One error response ends all samples of a request.
+void Engine::failGroup(ActiveRequest const& request, std::string const& message) {
+    if (!std::exchange(request.group->failed, true)) {
+        mOutbox.emplace_back(request.group->id, errorText(message), request.clientId);
     }
 }
 
 void Engine::failActive(std::string const& message) {
     for (auto const& request : mActive) {
-        mOutbox.emplace_back(request->id, errorText(message), request->clientId);
+        failGroup(*request, message);
     }
     mRecorder.completed(static_cast<SizeType32>(mActive.size()));
     mActive.clear();

@@ -62,12 +62,12 @@ private:
     /// For what ended or has news; the ended leave the list.
     void collectResponses();
     [[nodiscard]] texec::Response responseOf(ActiveRequest& request) const;
+    void failGroup(ActiveRequest const& request, std::string const& message);
     void failActive(std::string const& message);
     void publish();
     void updateSnapshot();
 
-    bool mNormalizeLogProbs;
-    bool mGatherGenerationLogits;
+    RequestPolicy mPolicy;
     RequestQueue& mRequests;
     ResponseQueue& mResponses;
     EngineLimits mLimits;

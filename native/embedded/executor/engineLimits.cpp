@@ -17,6 +17,7 @@ using tensorrt_llm::executor::ExecutorConfig;
 using tensorrt_llm::executor::KvCacheConfig;
 
 constexpr SizeType32 kMAX_BATCH_SIZE = 64;
+constexpr SizeType32 kMAX_BEAM_WIDTH = 1024; // the API's own limit for a request
 constexpr SizeType32 kMAX_NUM_TOKENS = 8192;
 constexpr SizeType32 kMAX_SEQUENCE_LENGTH = 4096;
 constexpr double kMEMORY_FRACTION = 0.25;
@@ -30,9 +31,9 @@ void refuseUnsupported(ExecutorConfig const& config) {
         throw TllmException("[ERR_UNSUPPORTED] capacitySchedulerPolicy MAX_UTILIZATION: the executor refuses it for "
                             "encoder-decoder models");
     }
-    if (config.getMaxBeamWidth() > 1) {
-        throw TllmException("[ERR_UNSUPPORTED] maxBeamWidth must be 1, got " + std::to_string(config.getMaxBeamWidth())
-            + ": this version has no beam search");
+    if (config.getMaxBeamWidth() > kMAX_BEAM_WIDTH) {
+        throw TllmException("[ERR_INVALID_ARGUMENT] maxBeamWidth must be in [1, " + std::to_string(kMAX_BEAM_WIDTH)
+            + "], got " + std::to_string(config.getMaxBeamWidth()));
     }
     if (!config.getKvCacheConfig().getCrossKvCacheFraction()) {
         throw TllmException("[ERR_INVALID_ARGUMENT] Must set crossKvCacheFraction for encoder-decoder model");
@@ -45,14 +46,14 @@ SizeType32 blocksWithin(std::uint64_t budgetBytes, std::uint64_t blockBytes) {
 
 /// Sets both pools; see chooseLimits().
 void choosePools(EngineLimits& limits, KvCacheConfig const& config, std::uint64_t budget, std::uint64_t blockBytes) {
-    auto const wanted = [&](SizeType32 lengthOfOne) {
-        auto const blocks =
-            limits.maxBatchSize * static_cast<std::int64_t>(blocksFor(lengthOfOne, limits.tokensPerBlock));
-        auto const cap = config.getMaxTokens() ? blocksFor(*config.getMaxTokens(), limits.tokensPerBlock) : blocks;
+    auto const wanted = [&](SizeType32 lengthOfOne, std::int64_t numBeams) {
+        auto const blocks = limits.maxBatchSize * numBeams * blocksFor(lengthOfOne, limits.tokensPerBlock);
+        std::int64_t const cap =
+            config.getMaxTokens() ? blocksFor(*config.getMaxTokens(), limits.tokensPerBlock) : blocks;
         return static_cast<SizeType32>(std::min<std::int64_t>({blocks, cap, 1 << 24}));
     };
-    limits.numSelfBlocks = wanted(limits.maxSequenceLength);
-    limits.numCrossBlocks = wanted(limits.maxInputLength);
+    limits.numSelfBlocks = wanted(limits.maxSequenceLength, limits.maxBeamWidth);
+    limits.numCrossBlocks = wanted(limits.maxInputLength, 1);
     auto const needed = (static_cast<std::uint64_t>(limits.numSelfBlocks) + limits.numCrossBlocks) * blockBytes;
     if (needed > budget) {
         auto const cross = static_cast<std::uint64_t>(
@@ -80,6 +81,7 @@ EngineLimits chooseLimits(ExecutorConfig const& config, ModelConfig const& decod
     EngineLimits limits{};
     limits.maxBatchSize = config.getMaxBatchSize().value_or(kMAX_BATCH_SIZE);
     limits.maxNumTokens = config.getMaxNumTokens().value_or(kMAX_NUM_TOKENS);
+    limits.maxBeamWidth = std::min(config.getMaxBeamWidth(), limits.maxNumTokens);
     limits.maxInputLength = limits.maxNumTokens;
     limits.maxSequenceLength = kMAX_SEQUENCE_LENGTH;
     limits.encoderTokenBudget = std::min(options.encoderTokenBudget, limits.maxNumTokens);

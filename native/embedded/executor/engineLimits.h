@@ -12,6 +12,7 @@ namespace embedded {
 
 struct EngineLimits {
     SizeType32 maxBatchSize;       ///< requests in progress at a time
+    SizeType32 maxBeamWidth;       ///< at most maxNumTokens: the beams of a request run together
     SizeType32 maxNumTokens;       ///< rows of one encoder or decoder step
     SizeType32 maxInputLength;     ///< encoder tokens of one request
     SizeType32 maxSequenceLength;  ///< decoder prompt and generated tokens of one request

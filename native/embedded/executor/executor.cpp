@@ -12,7 +12,8 @@ using embedded::EmbeddedOptions;
 using Clock = std::chrono::steady_clock;
 
 Executor::Impl::Impl(Model const& encoder, Model const& decoder, ExecutorConfig const& config)
-    : mRequests(config.getMaxQueueSize())
+    : mPostProcessors(config.getLogitsPostProcessorConfig())
+    , mRequests(config.getMaxQueueSize())
     , mEngine(encoder, decoder, config, mRequests, mResponses)
     , mThread([this] { runLoop(); }) {}
 
@@ -35,21 +36,33 @@ void Executor::Impl::requireOpen() const {
 
 std::vector<IdType> Executor::Impl::enqueue(std::vector<Request> const& requests) {
     requireOpen();
-    auto const first = mResponses.openIds(requests.size());
+    requirePostProcessors(requests);
     auto const arrival = Clock::now();
     std::vector<IdType> ids;
     std::vector<embedded::QueuedRequest> queued;
     for (auto const& request : requests) {
-        ids.push_back(first + ids.size());
-        queued.push_back({ids.back(), request, arrival});
+        // More than the engine has places for is refused when the request is fetched, which it must be able to do.
+        auto const numSequences = std::min(embedded::numSequences(request), mEngine.limits().maxBatchSize);
+        ids.push_back(mResponses.openId(static_cast<std::size_t>(numSequences)));
+        queued.push_back({ids.back(), request, arrival, numSequences});
     }
     try {
         mRequests.push(std::move(queued));
     } catch (...) {
-        mResponses.forgetIds(first, requests.size());
+        mResponses.forgetIds(ids);
         throw;
     }
     return ids;
+}
+
+void Executor::Impl::requirePostProcessors(std::vector<Request> const& requests) const {
+    auto const known = mPostProcessors ? mPostProcessors->getProcessorMap() : std::nullopt;
+    for (auto const& request : requests) {
+        auto const name = request.getLogitsPostProcessorName();
+        if (name && *name != Request::kBatchedPostProcessorName && !(known && known->contains(*name))) {
+            throw TllmException("[ERR_INVALID_ARGUMENT] LogitsPostProcessor " + *name + " not found");
+        }
+    }
 }
 
 void Executor::Impl::cancel(IdType id) {

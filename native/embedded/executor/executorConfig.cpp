@@ -16,7 +16,8 @@ ExecutorConfig::ExecutorConfig(SizeType32 maxBeamWidth, SchedulerConfig schedule
     bool enableChunkedContext, bool normalizeLogProbs, SizeType32 iterStatsMaxIterations,
     SizeType32 requestStatsMaxIterations, BatchingType batchingType, std::optional<SizeType32> maxBatchSize,
     std::optional<SizeType32> maxNumTokens, std::optional<ParallelConfig> parallelConfig,
-    std::optional<PeftCacheConfig> const& peftCacheConfig)
+    std::optional<PeftCacheConfig> const& peftCacheConfig,
+    std::optional<LogitsPostProcessorConfig> logitsPostProcessorConfig)
     : mSchedulerConfig(std::move(schedulerConfig))
     , mKvCacheConfig(std::move(kvCacheConfig))
     , mEnableChunkedContext(enableChunkedContext)
@@ -25,7 +26,8 @@ ExecutorConfig::ExecutorConfig(SizeType32 maxBeamWidth, SchedulerConfig schedule
     , mMaxBatchSize(maxBatchSize)
     , mMaxNumTokens(maxNumTokens)
     , mParallelConfig(std::move(parallelConfig))
-    , mPeftCacheConfig(peftCacheConfig) {
+    , mPeftCacheConfig(peftCacheConfig)
+    , mLogitsPostProcessorConfig(std::move(logitsPostProcessorConfig)) {
     setMaxBeamWidth(maxBeamWidth);
     setIterStatsMaxIterations(iterStatsMaxIterations);
     setRequestStatsMaxIterations(requestStatsMaxIterations);

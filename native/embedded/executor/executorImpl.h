@@ -37,7 +37,9 @@ public:
 
 private:
     void runLoop();
+    void requirePostProcessors(std::vector<Request> const& requests) const;
 
+    std::optional<LogitsPostProcessorConfig> mPostProcessors;
     embedded::RequestQueue mRequests;
     embedded::ResponseQueue mResponses;
     embedded::Engine mEngine;

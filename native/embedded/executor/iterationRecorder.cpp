@@ -65,7 +65,7 @@ texec::RequestStats statsOf(ActiveRequest const& request, bool scheduled) {
     texec::RequestStats stats{};
     stats.id = request.id;
     stats.stage = stageOf(request);
-    stats.contextPrefillPosition = request.decodingIter > 0 ? request.promptLength : 0;
+    stats.contextPrefillPosition = request.decodingIter > 0 ? request.promptLength() : 0;
     stats.numGeneratedTokens = request.numGenerated();
     stats.avgNumDecodedTokensPerIter = request.avgDecodedTokensPerIter();
     stats.scheduled = scheduled;
@@ -105,7 +105,7 @@ void IterationRecorder::scheduled(std::span<ActiveRequest* const> requests) {
         bool const isContext = request->stage == Stage::kCONTEXT;
         ++stats.numScheduledRequests;
         ++(isContext ? stats.numContextRequests : stats.numGenRequests);
-        stats.numCtxTokens += isContext ? request->promptLength : 0;
+        stats.numCtxTokens += isContext ? request->promptLength() : 0;
         mScheduledIds.push_back(request->id);
     }
     stats.avgNumDecodedTokensPerIter = stats.numGenRequests > 0 ? 1.0F : 0.0F;

@@ -3,6 +3,9 @@
 #include "cache/blockCounts.h"
 #include "model/modelError.h"
 
+#include <algorithm>
+#include <numeric>
+
 namespace embedded {
 
 namespace {
@@ -28,9 +31,16 @@ void addSlots(SequenceBlocks const& blocks, SizeType32 first, std::vector<comput
     }
 }
 
+/// Logits take more memory than anything else of a step: the rows of a step go through in pieces, but those of one
+/// request together.
+SizeType32 maxLogitRows(EngineLimits const& limits) {
+    return std::max(limits.maxBatchSize, limits.maxBeamWidth);
+}
+
 } // namespace
 
-ModelRunner::ModelRunner(texec::Model const& encoder, texec::Model const& decoder, EngineLimits const& limits)
+ModelRunner::ModelRunner(texec::Model const& encoder, texec::Model const& decoder, EngineLimits const& limits,
+    std::optional<texec::LogitsPostProcessorConfig> const& postProcessors)
     : mEncoderConfig(encoder.config())
     , mDecoderConfig(checkedPair(decoder, encoder))
     , mLimits(limits)
@@ -46,8 +56,8 @@ ModelRunner::ModelRunner(texec::Model const& encoder, texec::Model const& decode
     , mDecoder(mDecoderConfig,
           loadDecoderWeights(
               {decoder.file(), mDecoderConfig, decoder.weightType()}, limits.maxSequenceLength, *mBackend),
-          limits.maxNumTokens, limits.maxBatchSize, limits.maxNumTokens, *mBackend)
-    , mSampler(*mBackend) {}
+          limits.maxNumTokens, maxLogitRows(limits), limits.maxNumTokens, *mBackend)
+    , mChooser(*mBackend, mDecoderConfig.vocabSize, postProcessors) {}
 
 void ModelRunner::encode(std::span<ActiveRequest* const> requests) {
     attachReused(requests); // first of all, so that making room drops nothing that is about to be used
@@ -58,7 +68,8 @@ void ModelRunner::encode(std::span<ActiveRequest* const> requests) {
         if (!request->encoded) {
             fillOrReuse(*request);
         }
-        request->self.emplace(mSelfPool, mLimits.tokensPerBlock, request->promptLength + request->maxNewTokens);
+        request->self.emplace_back(
+            mSelfPool, mLimits.tokensPerBlock, request->promptLength() + request->maxNewTokens());
         request->stage = Stage::kCONTEXT;
     }
     if (mToEncode.empty()) {
@@ -116,40 +127,79 @@ void ModelRunner::keepEncoderOutput(ActiveRequest& request, float const* rows) c
 
 void ModelRunner::decode(std::span<ActiveRequest* const> requests) {
     mBatch.clear();
+    mCopies.clear();
+    mLastRows.clear();
     for (auto* const request : requests) {
         addRows(*request);
     }
-    sample(requests, mDecoder.forward(mBatch, *mSelfCache, *mCrossCache));
+    mBackend->copyBlocks(*mSelfCache, mCopies);
+    mDecoder.forward(mBatch, *mSelfCache, *mCrossCache);
+    SizeType32 firstRow = 0;
+    for (auto* const request : requests) {
+        auto const numRows = request->stepTokens();
+        keepContextLogits(*request, firstRow);
+        firstRow += numRows;
+        request->stage = Stage::kGENERATION;
+    }
+    chooseTokens(requests);
 }
 
 void ModelRunner::addRows(ActiveRequest& request) {
-    SizeType32 const first = request.self->numTokens();
-    request.self->grow(request.stepTokens());
-    addSlots(*request.self, first, mBatch.selfSlots);
-    for (SizeType32 position = first; position < request.self->numTokens(); ++position) {
-        mBatch.tokens.push_back(request.tokens[static_cast<std::size_t>(position)]);
-        mBatch.selfRows.push_back({request.self->ids(), position + 1, position});
-        mBatch.crossRows.push_back({request.encoded->blocks.ids(), request.encoderLength(), position});
+    for (std::size_t beam = 0; beam < request.beams.size(); ++beam) {
+        auto& blocks = request.self[beam];
+        if (auto const shared = blocks.separateLast()) {
+            mCopies.push_back({*shared, blocks.blockAt(blocks.numTokens() - 1)});
+        }
+        blocks.grow(request.stage == Stage::kGENERATION ? 1 : request.promptLength());
+        addBeam(request, beam);
+        mLastRows.push_back(static_cast<SizeType32>(mBatch.tokens.size()) - 1);
     }
-    mBatch.logitRows.push_back(static_cast<SizeType32>(mBatch.tokens.size()) - 1);
-    request.stage = Stage::kGENERATION;
 }
 
-void ModelRunner::sample(std::span<ActiveRequest* const> requests, float const* logits) {
-    mWantsLogProb.clear();
-    for (auto const* const request : requests) {
-        mWantsLogProb.push_back(request->output.returnLogProbs);
+/// A row for each token that the beam's cache does not have yet.
+void ModelRunner::addBeam(ActiveRequest const& request, std::size_t beam) {
+    auto const& blocks = request.self[beam];
+    auto const numNew = request.stage == Stage::kGENERATION ? 1 : request.promptLength();
+    auto const first = blocks.numTokens() - numNew;
+    addSlots(blocks, first, mBatch.selfSlots);
+    for (SizeType32 position = first; position < blocks.numTokens(); ++position) {
+        mBatch.tokens.push_back(request.beams[beam].tokens[static_cast<std::size_t>(position)]);
+        mBatch.selfRows.push_back({blocks.ids(), position + 1, position});
+        mBatch.crossRows.push_back({request.encoded->blocks.ids(), request.encoderLength(), position});
     }
-    auto const choices = mSampler.sample(logits, mDecoderConfig.vocabSize, mWantsLogProb);
-    auto const vocabSize = static_cast<std::size_t>(mDecoderConfig.vocabSize);
-    for (std::size_t row = 0; row < requests.size(); ++row) {
-        auto& request = *requests[row];
-        if (request.output.returnGenerationLogits) {
-            auto& kept = request.generationLogits;
-            kept.resize(kept.size() + vocabSize);
-            mBackend->copyToHost(logits + row * vocabSize, std::span(kept).last(vocabSize));
+}
+
+void ModelRunner::keepContextLogits(ActiveRequest& request, SizeType32 firstRow) {
+    if (request.stage != Stage::kCONTEXT || !request.output.returnContextLogits) {
+        return;
+    }
+    request.contextLogits =
+        texec::Tensor::cpu(texec::DataType::kFP32, {request.promptLength(), mDecoderConfig.vocabSize});
+    std::span left(static_cast<float*>(request.contextLogits->getData()), request.contextLogits->getSize());
+    for (SizeType32 row = 0; row < request.promptLength(); row += static_cast<SizeType32>(mLogitRows.size())) {
+        mLogitRows.resize(static_cast<std::size_t>(std::min(maxLogitRows(mLimits), request.promptLength() - row)));
+        std::iota(mLogitRows.begin(), mLogitRows.end(), firstRow + row);
+        auto const count = mLogitRows.size() * static_cast<std::size_t>(mDecoderConfig.vocabSize);
+        mBackend->copyToHost(mDecoder.logits(mLogitRows), left.first(count));
+        left = left.subspan(count);
+    }
+}
+
+void ModelRunner::chooseTokens(std::span<ActiveRequest* const> requests) {
+    auto nextRow = mLastRows.begin();
+    while (!requests.empty()) {
+        mLogitRows.clear();
+        std::size_t count = 0;
+        for (; count < requests.size(); ++count) {
+            auto const numBeams = requests[count]->beams.size();
+            if (mLogitRows.size() + numBeams > static_cast<std::size_t>(maxLogitRows(mLimits))) {
+                break;
+            }
+            mLogitRows.insert(mLogitRows.end(), nextRow, nextRow + static_cast<std::ptrdiff_t>(numBeams));
+            nextRow += static_cast<std::ptrdiff_t>(numBeams);
         }
-        request.accept(choices[row]);
+        mChooser.choose(requests.first(count), mDecoder.logits(mLogitRows));
+        requests = requests.subspan(count);
     }
 }
 

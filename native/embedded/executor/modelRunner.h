@@ -3,10 +3,10 @@
 
 #include "cache/blockPool.h"
 #include "cache/encoderCache.h"
-#include "decoding/greedy.h"
 #include "executor/activeRequest.h"
 #include "executor/engineLimits.h"
 #include "executor/model.h"
+#include "executor/tokenChooser.h"
 #include "model/decoder.h"
 #include "model/encoder.h"
 
@@ -20,13 +20,14 @@ namespace embedded {
 class ModelRunner {
 public:
     /// Prepares the weights; seconds for large models.
-    ModelRunner(texec::Model const& encoder, texec::Model const& decoder, EngineLimits const& limits);
+    ModelRunner(texec::Model const& encoder, texec::Model const& decoder, EngineLimits const& limits,
+        std::optional<texec::LogitsPostProcessorConfig> const& postProcessors);
 
     /// Fills the cross-attention cache of each request, by reuse where an equal input is there, else by one packed
     /// encoder pass; they stand at Stage::kCONTEXT afterwards. REQUIRES: blocks for all, reuse included.
     void encode(std::span<ActiveRequest* const> requests);
 
-    /// One packed decoder step; appends the chosen token to each request or ends it.
+    /// One packed decoder step; appends the chosen tokens to each request or ends it.
     void decode(std::span<ActiveRequest* const> requests);
 
     /// After a failed step nothing that it may have left half written is reused.
@@ -47,7 +48,9 @@ private:
     void fillOrReuse(ActiveRequest& request);
     void keepEncoderOutput(ActiveRequest& request, float const* rows) const;
     void addRows(ActiveRequest& request);
-    void sample(std::span<ActiveRequest* const> requests, float const* logits);
+    void addBeam(ActiveRequest const& request, std::size_t beam);
+    void keepContextLogits(ActiveRequest& request, SizeType32 firstRow);
+    void chooseTokens(std::span<ActiveRequest* const> requests);
 
     ModelConfig mEncoderConfig;
     ModelConfig mDecoderConfig;
@@ -60,14 +63,16 @@ private:
     EncoderCache mEncoderCache;
     Encoder mEncoder;
     Decoder mDecoder;
-    GreedySampler mSampler;
+    TokenChooser mChooser;
 
     // Scratch of one step, kept for its memory.
     DecoderBatch mBatch;
     std::vector<ActiveRequest*> mToEncode;
     std::vector<std::span<texec::TokenIdType const>> mEncoderInputs;
     std::vector<compute::KvSlot> mCrossSlots;
-    std::vector<bool> mWantsLogProb;
+    std::vector<compute::BlockCopy> mCopies;
+    std::vector<SizeType32> mLastRows;  ///< rows of the batch whose next token is to be chosen
+    std::vector<SizeType32> mLogitRows; ///< those of one call
 };
 
 } // namespace embedded

@@ -20,9 +20,6 @@ using texec::FinishReason;
 constexpr int kINPUTS = 6;
 constexpr SizeType32 kMAX_NEW_TOKENS = 40;
 
-/// Each input always generates the same tokens: those of the longest request for it, cut off.
-using Oracle = std::map<texec::VecTokens, texec::VecTokens>;
-
 class Random {
 public:
     explicit Random(unsigned seed)
@@ -46,7 +43,7 @@ public:
         , mEngine(mEncoder, mDecoder, executorConfig(test), mQueue, mResponses) {}
 
     texec::IdType submit(texec::Request const& request) {
-        auto const id = mResponses.openIds(1);
+        auto const id = mResponses.openId(1);
         mQueue.push({{id, request, std::chrono::steady_clock::now()}});
         return id;
     }
@@ -73,27 +70,74 @@ private:
     bool mCancelled = false;
 };
 
+/// A request as far as its tokens depend on it.
+struct Asked {
+    int input;
+    SizeType32 beamWidth;  ///< 1: no beams
+    SizeType32 numSamples; ///< without beams; more than 1 are drawn at random
+    SizeType32 maxTokens;
+    auto operator<=>(Asked const&) const = default;
+};
+
+texec::Request requestFor(Asked const& asked, bool streaming) {
+    texec::VecTokens const input(static_cast<std::size_t>(1 + 11 * asked.input), 5 + asked.input); // 1 … 56 tokens
+    auto request = testing::makeRequest(input, asked.maxTokens, streaming);
+    texec::SamplingConfig sampling(asked.beamWidth);
+    if (asked.beamWidth > 1) {
+        request.setEndId(testing::kEND_ID);
+    } else {
+        sampling.setNumReturnSequences(asked.numSamples);
+        sampling.setTopK(asked.numSamples > 1 ? 20 : 1);
+    }
+    request.setSamplingConfig(sampling);
+    return request;
+}
+
+/// What a request gives alone: the sequences of its samples or beams.
+class Oracle {
+public:
+    texec::BeamTokens const& sequences(Asked const& asked) {
+        auto const [entry, isNew] = mKnown.try_emplace(asked);
+        if (isNew) {
+            auto& sequences = entry->second;
+            sequences.resize(static_cast<std::size_t>(asked.numSamples));
+            (void)mEngine.submit(requestFor(asked, false));
+            for (bool open = true; open;) {
+                for (auto const& response : mEngine.step()) {
+                    auto const& result = response.getResult();
+                    sequences.at(static_cast<std::size_t>(result.sequenceIndex)) = result.outputTokenIds.at(0);
+                    open = !result.isFinal;
+                }
+            }
+        }
+        return entry->second;
+    }
+
+private:
+    SteppedEngine mEngine{TestConfig{.maxBeamWidth = 4}};
+    std::map<Asked, texec::BeamTokens> mKnown;
+};
+
 /// What the test knows of a request that it sent.
 struct Sent {
-    texec::VecTokens input;
-    SizeType32 maxTokens;
+    Asked asked;
     bool streaming;
-    bool cancelled = false;
     bool overdue;
-    texec::VecTokens received;
+    bool cancelled = false;
+    texec::BeamTokens received = texec::BeamTokens(static_cast<std::size_t>(asked.numSamples));
 };
 
 class RandomSchedule {
 public:
-    RandomSchedule(SteppedEngine& engine, Oracle const& oracle, unsigned seed)
+    RandomSchedule(SteppedEngine& engine, Oracle& oracle, unsigned seed)
         : mEngine(engine)
         , mOracle(oracle)
         , mRandom(seed) {}
 
     void run() {
         int toSend = mRandom.between(1, 14);
-        // Alone one after the other they would take this many steps, and one more each.
-        int stepsLeft = toSend * (kMAX_NEW_TOKENS + 2);
+        // One sample after the other they would take this many steps, and one more each.
+        int stepsLeft = 6 * toSend * (kMAX_NEW_TOKENS + 2);
         while (toSend > 0 || !mOpen.empty()) {
             for (int burst = mRandom.between(0, 3); burst > 0 && toSend > 0; --burst, --toSend) {
                 send();
@@ -107,20 +151,26 @@ public:
         ASSERT_NO_FATAL_FAILURE(expectNothingLeft());
     }
 
+    /// Sequences.
     [[nodiscard]] int numSent() const { return mNumSent; }
 
 private:
     void send() {
-        auto input = mOracle.begin();
-        std::advance(input, mRandom.between(0, kINPUTS - 1));
-        Sent sent{input->first, mRandom.between(1, kMAX_NEW_TOKENS), mRandom.oneIn(2), false, mRandom.oneIn(12), {}};
-        auto request = testing::makeRequest(sent.input, sent.maxTokens, sent.streaming);
+        Asked asked{mRandom.between(0, kINPUTS - 1), 1, 1, mRandom.between(1, kMAX_NEW_TOKENS)};
+        if (mRandom.oneIn(3)) {
+            asked.beamWidth = mRandom.between(2, 4);
+            asked.maxTokens = mRandom.between(1, 20);
+        } else if (mRandom.oneIn(3)) {
+            asked.numSamples = mRandom.between(1, mEngine.engine().limits().maxBatchSize);
+        }
+        Sent sent{asked, mRandom.oneIn(2), mRandom.oneIn(12)};
+        auto request = requestFor(asked, sent.streaming);
         request.setPriority(static_cast<float>(mRandom.between(0, 3)));
         if (sent.overdue) {
             request.setAllottedTimeMs(std::chrono::milliseconds(0));
         }
         mOpen.emplace(mEngine.submit(request), std::move(sent));
-        ++mNumSent;
+        mNumSent += asked.numSamples;
     }
 
     void maybeCancel() {
@@ -139,24 +189,35 @@ private:
             ASSERT_NE(open, mOpen.end()) << "a response after the last one";
             auto const& result = response.getResult();
             auto const& tokens = result.outputTokenIds.at(0);
-            open->second.received.insert(open->second.received.end(), tokens.begin(), tokens.end());
+            auto& received = open->second.received.at(static_cast<std::size_t>(result.sequenceIndex));
+            if (open->second.asked.beamWidth > 1) {
+                received.clear(); // each response has all tokens so far
+            }
+            received.insert(received.end(), tokens.begin(), tokens.end());
+            if (result.isSequenceFinal) {
+                ASSERT_NO_FATAL_FAILURE(expectEnd(open->second, result));
+            }
             if (result.isFinal) {
-                ASSERT_NO_FATAL_FAILURE(expectEnd(open->second, result.finishReasons.at(0)));
                 mOpen.erase(open);
             }
         }
     }
 
-    void expectEnd(Sent const& sent, FinishReason reason) {
-        auto const& whole = mOracle.at(sent.input);
-        ASSERT_TRUE(std::equal(sent.received.begin(), sent.received.end(), whole.begin())) << "not the tokens of alone";
-        if (reason == FinishReason::kLENGTH) {
-            ASSERT_EQ(static_cast<SizeType32>(sent.received.size()), sent.maxTokens);
-        } else if (reason == FinishReason::kCANCELLED) {
+    void expectEnd(Sent const& sent, texec::Result const& result) {
+        auto const reason = result.finishReasons.at(0);
+        auto const index = static_cast<std::size_t>(result.sequenceIndex);
+        auto const& received = sent.received.at(index);
+        auto const& whole = mOracle.sequences(sent.asked).at(index);
+        if (reason == FinishReason::kCANCELLED) {
             ASSERT_TRUE(sent.cancelled);
-        } else {
-            ASSERT_EQ(reason, FinishReason::kTIMED_OUT);
+        } else if (reason == FinishReason::kTIMED_OUT) {
             ASSERT_TRUE(sent.overdue);
+        } else {
+            ASSERT_EQ(received, whole) << "not the tokens of alone";
+        }
+        if (sent.asked.beamWidth == 1) {
+            ASSERT_LE(received.size(), whole.size());
+            ASSERT_TRUE(std::equal(received.begin(), received.end(), whole.begin())) << "not the tokens of alone";
         }
     }
 
@@ -169,26 +230,11 @@ private:
     }
 
     SteppedEngine& mEngine;
-    Oracle const& mOracle;
+    Oracle& mOracle;
     Random mRandom;
     std::map<texec::IdType, Sent> mOpen;
     int mNumSent = 0;
 };
-
-Oracle makeOracle() {
-    SteppedEngine engine({});
-    Oracle oracle;
-    for (int i = 0; i < kINPUTS; ++i) {
-        texec::VecTokens input(static_cast<std::size_t>(1 + 11 * i), 5 + i); // 1 … 56 tokens
-        (void)engine.submit(testing::makeRequest(input, kMAX_NEW_TOKENS));
-        std::vector<texec::Response> responses;
-        while (responses.empty()) {
-            responses = engine.step();
-        }
-        oracle[input] = responses.at(0).getResult().outputTokenIds.at(0);
-    }
-    return oracle;
-}
 
 /// New and ended requests, and the blocks of both pools, over all iterations.
 void expectStatisticsAddUp(SteppedEngine& engine, int numSent) {
@@ -207,9 +253,10 @@ void expectStatisticsAddUp(SteppedEngine& engine, int numSent) {
 
 TestConfig randomConfig(Random& random) {
     TestConfig config;
+    config.maxBeamWidth = 4;
     config.maxBatchSize = random.between(1, 6);
     config.maxNumTokens = random.between(56, 200);
-    config.maxCacheTokens = random.between(64, 256);
+    config.maxCacheTokens = random.between(128, 300); // four beams of one block, or two of 16
     config.tokensPerBlock = random.oneIn(2) ? 16 : 32;
     config.encoderTokenBudget = random.between(1, 128);
     config.reuseEncoder = !random.oneIn(3);
@@ -222,7 +269,7 @@ TestConfig randomConfig(Random& random) {
 TEST(RandomSchedules, EveryRequestEndsOnceWithItsOwnTokensAndLeavesNothing) {
     constexpr unsigned kCONFIGS = 25;
     constexpr unsigned kSCHEDULES = 80;
-    auto const oracle = makeOracle();
+    Oracle oracle;
     for (unsigned c = 0; c < kCONFIGS; ++c) {
         Random random(c);
         SteppedEngine engine(randomConfig(random));

@@ -3,6 +3,7 @@
 #include "tensorrt_llm/common/tllmException.h"
 
 #include <cmath>
+#include <numeric>
 #include <string>
 #include <utility>
 
@@ -18,10 +19,15 @@ void RequestQueue::push(std::vector<QueuedRequest> requests) {
     if (mClosed) {
         throw TllmException("[ERR_CLOSED] Shutdown called");
     }
-    if (mMaxSize && mWaiting.size() + requests.size() > static_cast<std::size_t>(*mMaxSize)) {
+    auto const add = [](std::size_t sum, QueuedRequest const& request) {
+        return sum + static_cast<std::size_t>(request.numSequences);
+    };
+    auto const numSequences = std::accumulate(requests.begin(), requests.end(), mNumSequences, add);
+    if (mMaxSize && numSequences > static_cast<std::size_t>(*mMaxSize)) {
         throw TllmException("[ERR_QUEUE_FULL] Maximum queue size of " + std::to_string(*mMaxSize)
             + " has been reached; try again when requests have ended");
     }
+    mNumSequences = numSequences;
     for (auto& request : requests) {
         auto const asked = request.request.getPriority();
         auto const priority = std::isnan(asked) ? texec::Request::kDefaultPriority : asked;
@@ -46,23 +52,20 @@ QueuedRequest RequestQueue::remove(texec::IdType id) {
     mPassedOver = entry == mPriorities.begin() ? 0 : mPassedOver;
     auto node = mWaiting.extract(Key{entry->second, id});
     mPriorities.erase(entry);
+    mNumSequences -= static_cast<std::size_t>(node.mapped().numSequences);
     return std::move(node.mapped());
 }
 
-texec::IdType RequestQueue::nextId() {
-    auto const oldest = mPriorities.begin()->first;
-    auto const best = mWaiting.begin()->first.id;
-    if (best == oldest || mPassedOver >= kMAX_PASSED_OVER) {
-        return oldest;
-    }
-    ++mPassedOver;
-    return best;
+QueuedRequest const& RequestQueue::next() const {
+    auto const& [oldest, priority] = *mPriorities.begin();
+    return mPassedOver < kMAX_PASSED_OVER ? mWaiting.begin()->second : mWaiting.at(Key{priority, oldest});
 }
 
 void RequestQueue::close() {
     std::lock_guard const lock(mMutex);
     mClosed = true;
     mWaiting.clear();
+    mNumSequences = 0;
     mPriorities.clear();
     mChanged.notify_one();
 }
@@ -71,15 +74,18 @@ bool RequestQueue::hasWork() const {
     return mClosed || !mWaiting.empty() || !mCancelled.cancelledQueued.empty() || !mCancelled.cancelledActive.empty();
 }
 
-Fetched RequestQueue::fetch(texec::SizeType32 maxRequests, bool wait) {
+Fetched RequestQueue::fetch(texec::SizeType32 maxSequences, bool wait) {
     std::unique_lock lock(mMutex);
     if (wait) {
         mChanged.wait(lock, [this] { return hasWork(); });
     }
     Fetched fetched = std::exchange(mCancelled, {});
     fetched.closed = mClosed;
-    while (!mWaiting.empty() && static_cast<texec::SizeType32>(fetched.requests.size()) < maxRequests) {
-        fetched.requests.push_back(remove(nextId()));
+    while (!mWaiting.empty() && next().numSequences <= maxSequences) {
+        auto const id = next().id;
+        maxSequences -= next().numSequences;
+        ++mPassedOver; // remove() forgets it if this is the oldest
+        fetched.requests.push_back(remove(id));
     }
     return fetched;
 }

@@ -18,6 +18,7 @@ struct QueuedRequest {
     texec::IdType id;
     texec::Request request;
     std::chrono::steady_clock::time_point arrival; ///< when it was enqueued
+    texec::SizeType32 numSequences = 1;            ///< places among the active requests that it takes, all at once
 };
 
 /// What the engine thread finds when it looks into the queue.
@@ -36,7 +37,7 @@ class RequestQueue {
 public:
     static constexpr int kMAX_PASSED_OVER = 64;
 
-    /// @param maxSize most waiting requests; unset or not above 0: no limit
+    /// @param maxSize most waiting sequences; unset or not above 0: no limit
     explicit RequestQueue(std::optional<texec::SizeType32> maxSize);
 
     /// Adds all or none.
@@ -46,9 +47,9 @@ public:
     /// Refuses further requests and drops the waiting ones.
     void close();
 
-    /// @param maxRequests most requests to take
+    /// @param maxSequences most sequences to take; the search stops at the first request that does not fit
     /// @param wait whether to sleep until there is something to do
-    [[nodiscard]] Fetched fetch(texec::SizeType32 maxRequests, bool wait);
+    [[nodiscard]] Fetched fetch(texec::SizeType32 maxSequences, bool wait);
 
     [[nodiscard]] texec::SizeType32 size() const;
     [[nodiscard]] std::vector<texec::IdType> waitingIds() const;
@@ -65,13 +66,14 @@ private:
 
     [[nodiscard]] bool hasWork() const;
     [[nodiscard]] QueuedRequest remove(texec::IdType id);
-    [[nodiscard]] texec::IdType nextId();
+    [[nodiscard]] QueuedRequest const& next() const;
 
     std::optional<texec::SizeType32> mMaxSize;
     mutable std::mutex mMutex;
     std::condition_variable mChanged;
     std::map<Key, QueuedRequest> mWaiting;
     std::map<texec::IdType, texec::PriorityType> mPriorities; ///< of the waiting ones, oldest first
+    std::size_t mNumSequences = 0;                            ///< of the waiting ones
     int mPassedOver = 0;                                      ///< times that others started before the oldest
     Fetched mCancelled;
     bool mClosed = false;

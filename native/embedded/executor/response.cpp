@@ -17,6 +17,7 @@ struct Response::Impl {
     std::optional<IdType> clientId;
     std::variant<std::string, Result> errorOrResult;
     std::optional<ResponseAccess::TimePoint> encodedTime = std::nullopt;
+    std::optional<SizeType32> stableLength = std::nullopt;
 };
 
 Response::Response(IdType requestId, std::string errorMsg, std::optional<IdType> clientId) {
@@ -72,6 +73,14 @@ std::optional<ResponseAccess::TimePoint> ResponseAccess::encodedTime(Response co
 
 void ResponseAccess::setEncodedTime(Response& response, TimePoint time) {
     response.mImpl->encodedTime = time;
+}
+
+std::optional<SizeType32> ResponseAccess::stableLength(Response const& response) {
+    return response.mImpl->stableLength;
+}
+
+void ResponseAccess::setStableLength(Response& response, SizeType32 length) {
+    response.mImpl->stableLength = length;
 }
 
 } // namespace tensorrt_llm::executor

@@ -6,11 +6,10 @@
 
 namespace embedded {
 
-/// A streaming request's response carries what is new since the last one, and marks it as delivered.
-/// @param normalizeLogProbs the API's rule for greedy decoding: each log-probability is relative to the set of
-/// candidates kept, which is one token, so 0
+/// A streaming request's response carries what is new since the last one, and marks it as delivered. With beams it
+/// carries the best hypotheses so far.
 [[nodiscard]] texec::Response buildResponse(
-    ActiveRequest& request, SizeType32 vocabSize, bool normalizeLogProbs, texec::IterationType iteration);
+    ActiveRequest& request, SizeType32 vocabSize, texec::IterationType iteration);
 
 /// The response of a request that was cancelled before it started.
 [[nodiscard]] texec::Response cancelledResponse(QueuedRequest const& queued);

@@ -7,18 +7,17 @@
 
 namespace embedded {
 
-texec::IdType ResponseQueue::openIds(std::size_t count) {
+texec::IdType ResponseQueue::openId(std::size_t numSequences) {
     std::lock_guard const lock(mMutex);
-    auto const first = mNextId;
-    for (; mNextId < first + count; ++mNextId) {
-        mLive.insert(mNextId);
-    }
-    return first;
+    auto const id = mNextId;
+    mNextId += numSequences;
+    mLive.insert(id);
+    return id;
 }
 
-void ResponseQueue::forgetIds(texec::IdType first, std::size_t count) {
+void ResponseQueue::forgetIds(std::span<texec::IdType const> ids) {
     std::lock_guard const lock(mMutex);
-    for (auto id = first; id < first + count; ++id) {
+    for (auto const id : ids) {
         mLive.erase(id);
     }
 }

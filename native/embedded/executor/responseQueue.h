@@ -7,6 +7,7 @@
 #include <condition_variable>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
@@ -15,15 +16,16 @@ namespace embedded {
 
 namespace texec = tensorrt_llm::executor;
 
-/// Thread-safe. A request id is live from openIds() until its last response is handed out.
+/// Thread-safe. A request id is live from openId() until its last response is handed out.
 class ResponseQueue {
 public:
     using Timeout = std::optional<std::chrono::milliseconds>;
 
-    /// Takes the next `count` ids into use. @returns the first of them
-    [[nodiscard]] texec::IdType openIds(std::size_t count);
+    /// Takes the next id into use; those of a request's further samples follow it and never come up again.
+    /// @param numSequences samples of the request, the first one included
+    [[nodiscard]] texec::IdType openId(std::size_t numSequences);
     /// Takes back ids whose requests were refused.
-    void forgetIds(texec::IdType first, std::size_t count);
+    void forgetIds(std::span<texec::IdType const> ids);
     [[nodiscard]] bool isLive(texec::IdType id) const;
 
     void publish(std::vector<texec::Response> responses);

@@ -19,15 +19,8 @@ struct Unsupported {
 
 /// Fields that would change the result and that this runtime does not apply: refused, never dropped in silence.
 constexpr std::array kUNSUPPORTED{
-    Unsupported{"samplingConfig: only greedy decoding (every field unset)",
-        [](Request const& r) { return !(r.getSamplingConfig() == texec::SamplingConfig()); }},
     Unsupported{"positionIds", [](Request const& r) { return r.getPositionIds().has_value(); }},
-    Unsupported{"badWords", [](Request const& r) { return r.getBadWords().has_value(); }},
-    Unsupported{"stopWords", [](Request const& r) { return r.getStopWords().has_value(); }},
-    Unsupported{"embeddingBias", [](Request const& r) { return r.getEmbeddingBias().has_value(); }},
     Unsupported{"loraConfig", [](Request const& r) { return r.getLoraConfig().has_value(); }},
-    Unsupported{"logitsPostProcessor", [](Request const& r) { return r.getLogitsPostProcessor().has_value(); }},
-    Unsupported{"logitsPostProcessorName", [](Request const& r) { return r.getLogitsPostProcessorName().has_value(); }},
     Unsupported{"encoderInputFeatures", [](Request const& r) { return r.getEncoderInputFeatures().has_value(); }},
     Unsupported{"encoderOutputLength", [](Request const& r) { return r.getEncoderOutputLength().has_value(); }},
     Unsupported{"crossAttentionMask", [](Request const& r) { return r.getCrossAttentionMask().has_value(); }},
@@ -35,8 +28,6 @@ constexpr std::array kUNSUPPORTED{
     Unsupported{"languageAdapterUid", [](Request const& r) { return r.getLanguageAdapterUid().has_value(); }},
     Unsupported{"requestType",
         [](Request const& r) { return r.getRequestType() != texec::RequestType::REQUEST_TYPE_CONTEXT_AND_GENERATION; }},
-    Unsupported{
-        "outputConfig.returnContextLogits", [](Request const& r) { return r.getOutputConfig().returnContextLogits; }},
     Unsupported{"outputConfig.additionalModelOutputs",
         [](Request const& r) { return r.getOutputConfig().additionalModelOutputs.has_value(); }},
 };
@@ -59,10 +50,28 @@ std::optional<std::string> checkTokens(
     return std::nullopt;
 }
 
+std::optional<std::string> checkPostProcessor(Request const& request, RequestPolicy const& policy) {
+    auto const name = request.getLogitsPostProcessorName();
+    if (name && request.getLogitsPostProcessor()) {
+        return "[ERR_INVALID_ARGUMENT] logitsPostProcessorName must not be set together with logitsPostProcessor, got '"
+            + *name + "'";
+    }
+    if (name && *name == Request::kBatchedPostProcessorName && !policy.hasBatchedPostProcessor) {
+        return "[ERR_INVALID_ARGUMENT] logitsPostProcessorName '" + *name
+            + "' needs processorBatched of the executor's logitsPostProcessorConfig";
+    }
+    return std::nullopt;
+}
+
 } // namespace
 
+SizeType32 numSequences(Request const& request) {
+    auto const sampling = request.getSamplingConfig();
+    return sampling.getBeamWidth() > 1 ? 1 : sampling.getNumReturnSequences().value_or(1);
+}
+
 std::optional<std::string> validateRequest(Request const& request, EngineLimits const& limits,
-    SizeType32 encoderVocabSize, SizeType32 decoderVocabSize, bool gatherGenerationLogits) {
+    SizeType32 encoderVocabSize, SizeType32 decoderVocabSize, RequestPolicy const& policy) {
     for (auto const& [field, isSet] : kUNSUPPORTED) {
         if (isSet(request)) {
             return "[ERR_UNSUPPORTED] " + std::string(field) + " is not supported by the embedded runtime";
@@ -83,11 +92,19 @@ std::optional<std::string> validateRequest(Request const& request, EngineLimits 
     if (std::isnan(request.getPriority())) {
         return "[ERR_INVALID_ARGUMENT] priority must be a number, got NaN";
     }
-    if (request.getOutputConfig().returnGenerationLogits && !gatherGenerationLogits) {
+    if (request.getOutputConfig().returnGenerationLogits && !policy.gatherGenerationLogits) {
         return "[ERR_INVALID_ARGUMENT] outputConfig.returnGenerationLogits needs gatherGenerationLogits of the "
                "executor's configuration";
     }
-    return std::nullopt;
+    if (auto error = checkPostProcessor(request, policy)) {
+        return error;
+    }
+    auto const numSamples = numSequences(request);
+    if (numSamples > limits.maxBatchSize) {
+        return invalid(
+            "samplingConfig.numReturnSequences", "in [1, " + std::to_string(limits.maxBatchSize) + "]", numSamples);
+    }
+    return checkDecoding(request, limits.maxBeamWidth, decoderVocabSize);
 }
 
 std::optional<std::string> checkFits(ActiveRequest const& request, EngineLimits const& limits) {

@@ -28,7 +28,7 @@ struct BadRequest {
 class BadRequests : public ::testing::TestWithParam<BadRequest> {};
 
 TEST_P(BadRequests, FailAloneAndNameFieldValueAndLimit) {
-    auto const executor = makeExecutor(model(), {.maxNumTokens = 100, .maxCacheTokens = 64});
+    auto const executor = makeExecutor(model(), {.maxBeamWidth = 2, .maxNumTokens = 100, .maxCacheTokens = 64});
     auto const good = executor->enqueueRequest(makeRequest({5}, 30));
     auto request = makeRequest({5}, 4);
     GetParam().change(request);
@@ -48,9 +48,20 @@ INSTANTIATE_TEST_SUITE_P(All, BadRequests,
             "encoderInputTokenIds[1] must be"},
         BadRequest{"idBeyondVocabulary", [](auto& r) { r.setEncoderInputTokenIds({1 << 20}); }, "got 1048576"},
         BadRequest{"endId", [](auto& r) { r.setEndId(1 << 20); }, "endId must be in [-1, "},
-        BadRequest{
-            "beams", [](auto& r) { r.setSamplingConfig(texec::SamplingConfig(2)); }, "[ERR_UNSUPPORTED] sampling"},
-        BadRequest{"stopWords", [](auto& r) { r.setStopWords({{5}}); }, "[ERR_UNSUPPORTED] stopWords"},
+        BadRequest{"beams", [](auto& r) { r.setSamplingConfig(texec::SamplingConfig(3)); },
+            "samplingConfig.beamWidth must be in [1, 2], got 3"},
+        BadRequest{"samples",
+            [](auto& r) {
+                texec::SamplingConfig sampling;
+                sampling.setNumReturnSequences(65);
+                r.setSamplingConfig(sampling);
+            },
+            "samplingConfig.numReturnSequences must be in [1, 64], got 65"},
+        BadRequest{"stopWords", [](auto& r) { r.setStopWords({{1 << 20}}); }, "stopWords"},
+        BadRequest{"batchedProcessor",
+            [](auto& r) { r.setLogitsPostProcessorName(texec::Request::kBatchedPostProcessorName); },
+            "needs processorBatched"},
+        BadRequest{"lora", [](auto& r) { r.setLoraConfig(texec::LoraConfig(1)); }, "[ERR_UNSUPPORTED] loraConfig"},
         BadRequest{"tooManyBlocks", [](auto& r) { r.setEncoderInputTokenIds(texec::VecTokens(90, 5)); },
             "needs 3 blocks of the cross-attention cache, which has 2"},
         BadRequest{"logits", [](auto& r) { r.setOutputConfig(texec::OutputConfig(false, false, true)); },

@@ -7,10 +7,9 @@ void DecoderBatch::clear() {
     selfSlots.clear();
     selfRows.clear();
     crossRows.clear();
-    logitRows.clear();
 }
 
-Decoder::Decoder(ModelConfig const& config, DecoderWeights weights, SizeType32 maxTokens, SizeType32 maxBatchSize,
+Decoder::Decoder(ModelConfig const& config, DecoderWeights weights, SizeType32 maxTokens, SizeType32 maxLogitRows,
     SizeType32 maxEncoderTokens, compute::Backend& backend)
     : mConfig(config)
     , mWeights(std::move(weights))
@@ -20,8 +19,8 @@ Decoder::Decoder(ModelConfig const& config, DecoderWeights weights, SizeType32 m
         return backend.allocate(static_cast<std::size_t>(rows) * static_cast<std::size_t>(cols));
     };
     mCrossKeyValue = allocate(maxEncoderTokens, 2 * config.attentionSize());
-    mLastHidden = allocate(maxBatchSize, config.hiddenSize);
-    mLogits = allocate(maxBatchSize, config.vocabSize);
+    mLogitHidden = allocate(maxLogitRows, config.hiddenSize);
+    mLogits = allocate(maxLogitRows, config.vocabSize);
 }
 
 void Decoder::writeCross(float const* encoderOutput, std::span<compute::KvSlot const> slots, compute::KvStore& cross) {
@@ -34,7 +33,7 @@ void Decoder::writeCross(float const* encoderOutput, std::span<compute::KvSlot c
     }
 }
 
-float const* Decoder::forward(DecoderBatch const& batch, compute::KvStore& self, compute::KvStore const& cross) {
+void Decoder::forward(DecoderBatch const& batch, compute::KvStore& self, compute::KvStore const& cross) {
     mRunner.embed(*mWeights.embedding, batch.tokens);
     for (SizeType32 i = 0; i < mConfig.numLayers; ++i) {
         auto const& layer = mWeights.layers[static_cast<std::size_t>(i)];
@@ -42,10 +41,12 @@ float const* Decoder::forward(DecoderBatch const& batch, compute::KvStore& self,
         mRunner.crossAttention(layer.crossAttention, cross, i, batch.crossRows);
         mRunner.mlp(layer.mlp);
     }
-    float const* const normed = mRunner.finalNorm(*mWeights.finalNorm);
-    mBackend.gatherRows(normed, batch.logitRows, mConfig.hiddenSize, mLastHidden->data());
-    mBackend.matmul(
-        *mWeights.lmHead, mLastHidden->data(), static_cast<std::int64_t>(batch.logitRows.size()), mLogits->data());
+    mOutput = mRunner.finalNorm(*mWeights.finalNorm);
+}
+
+float* Decoder::logits(std::span<SizeType32 const> rows) {
+    mBackend.gatherRows(mOutput, rows, mConfig.hiddenSize, mLogitHidden->data());
+    mBackend.matmul(*mWeights.lmHead, mLogitHidden->data(), std::ssize(rows), mLogits->data());
     return mLogits->data();
 }
 

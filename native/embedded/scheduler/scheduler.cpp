@@ -8,14 +8,14 @@ bool isStarted(SchedulableRequest const& request) {
     return request.stage != Stage::kENCODER;
 }
 
-/// Blocks that no started request will need.
-FreeBlocks unreserved(std::span<SchedulableRequest const> requests, FreeBlocks free) {
+/// Blocks that no started request has or will need.
+AvailableBlocks unreserved(std::span<SchedulableRequest const> requests, AvailableBlocks available) {
     for (auto const& request : requests) {
         if (isStarted(request)) {
-            free.self -= request.selfBlocks;
+            available.self -= request.selfBlocks;
         }
     }
-    return free;
+    return available;
 }
 
 SizeType32 countStarted(std::span<SchedulableRequest const> requests) {
@@ -26,8 +26,8 @@ SizeType32 countStarted(std::span<SchedulableRequest const> requests) {
     return count;
 }
 
-void chooseEncoder(
-    std::span<SchedulableRequest const> requests, SchedulerLimits const& limits, FreeBlocks free, Schedule& result) {
+void chooseEncoder(std::span<SchedulableRequest const> requests, SchedulerLimits const& limits,
+    AvailableBlocks available, Schedule& result) {
     auto& chosen = result.encode;
     SizeType32 numStarted = countStarted(requests);
     if (limits.policy == CapacitySchedulerPolicy::kSTATIC_BATCH && numStarted > 0) {
@@ -39,14 +39,14 @@ void chooseEncoder(
         if (isStarted(request)) {
             continue;
         }
-        result.waitsForBlocks = request.selfBlocks > free.self || request.crossBlocks > free.cross;
+        result.waitsForBlocks = request.selfBlocks > available.self || request.crossBlocks > available.cross;
         bool const withinBudget =
             encoderTokens == 0 || encoderTokens + request.encoderLength <= limits.encoderTokenBudget;
         if (result.waitsForBlocks || !withinBudget) {
             return;
         }
-        free.self -= request.selfBlocks;
-        free.cross -= request.crossBlocks;
+        available.self -= request.selfBlocks;
+        available.cross -= request.crossBlocks;
         encoderTokens += request.encoderLength;
         ++numStarted;
         chosen.push_back(i);
@@ -73,12 +73,12 @@ void chooseDecoder(std::span<SchedulableRequest const> requests, SchedulerLimits
 
 } // namespace
 
-void schedule(
-    std::span<SchedulableRequest const> requests, SchedulerLimits const& limits, FreeBlocks free, Schedule& result) {
+void schedule(std::span<SchedulableRequest const> requests, SchedulerLimits const& limits, AvailableBlocks available,
+    Schedule& result) {
     result.encode.clear();
     result.decode.clear();
     result.waitsForBlocks = false;
-    chooseEncoder(requests, limits, unreserved(requests, free), result);
+    chooseEncoder(requests, limits, unreserved(requests, available), result);
     chooseDecoder(requests, limits, result.encode, result.decode);
 }
 

@@ -23,8 +23,9 @@ struct SchedulableRequest {
     Stage stage;
     SizeType32 encoderLength; ///< tokens
     SizeType32 stepTokens;    ///< decoder rows that its next decoder step feeds
-    SizeType32 selfBlocks;    ///< blocks that it still takes until completion
-    SizeType32 crossBlocks;   ///< likewise; 0 once the encoder has run, or if an encoded input is shared
+    SizeType32 selfBlocks;    ///< most blocks that it holds at a time, from start to completion
+    SizeType32 crossBlocks;   ///< blocks that it takes at the start; 0 once the encoder has run, or if an encoded input
+                              ///< is shared
 };
 
 struct SchedulerLimits {
@@ -34,9 +35,9 @@ struct SchedulerLimits {
     SizeType32 encoderTokenBudget; ///< encoder rows of one step; a longer single input still runs, alone
 };
 
-struct FreeBlocks {
-    SizeType32 self;
-    SizeType32 cross;
+struct AvailableBlocks {
+    SizeType32 self;  ///< of the whole pool: what started requests hold is part of what is set aside for them
+    SizeType32 cross; ///< free ones
 };
 
 /// Indices into the list of requests, in its order.
@@ -48,11 +49,11 @@ struct Schedule {
 
 /// Chooses the next step.
 ///
-/// Started requests (past kENCODER) run to completion, so their remaining blocks are set aside first. Then waiting ones
+/// Started requests (past kENCODER) run to completion, so their blocks are set aside first. Then waiting ones
 /// start in order; the first that does not fit stops the search, so that nobody is overtaken for ever. STATIC_BATCH
 /// starts new ones only when none is in progress.
 /// @param requests by priority, then arrival
-void schedule(
-    std::span<SchedulableRequest const> requests, SchedulerLimits const& limits, FreeBlocks free, Schedule& result);
+void schedule(std::span<SchedulableRequest const> requests, SchedulerLimits const& limits, AvailableBlocks available,
+    Schedule& result);
 
 } // namespace embedded

@@ -15,9 +15,9 @@ SchedulableRequest running(SizeType32 selfBlocks) {
     return {Stage::kGENERATION, 10, 1, selfBlocks, 0};
 }
 
-Schedule run(std::vector<SchedulableRequest> const& requests, FreeBlocks free, SchedulerLimits limits) {
+Schedule run(std::vector<SchedulableRequest> const& requests, AvailableBlocks available, SchedulerLimits limits) {
     Schedule result;
-    schedule(requests, limits, free, result);
+    schedule(requests, limits, available, result);
     return result;
 }
 
@@ -30,7 +30,7 @@ TEST(Scheduler, StartsWaitingRequestsBesideRunningOnes) {
 }
 
 TEST(Scheduler, SetsBlocksOfRunningRequestsAside) {
-    // 5 free, 3 promised to the running one: 2 are left.
+    // 5 available, 3 promised to the running one: 2 are left.
     EXPECT_EQ(run({running(3), waiting(10, 3, 1)}, {5, 9}, kLIMITS).encode, Indices{});
     EXPECT_EQ(run({running(3), waiting(10, 2, 1)}, {5, 9}, kLIMITS).encode, Indices{1});
 }

@@ -24,6 +24,7 @@ struct TestConfig {
     bool gatherGenerationLogits = false;
     bool normalizeLogProbs = false;
     SizeType32 threads = 1;
+    SizeType32 maxBeamWidth = 1;
     std::optional<SizeType32> maxBatchSize = std::nullopt;
     std::optional<SizeType32> maxNumTokens = std::nullopt;
     std::optional<SizeType32> maxQueueSize = std::nullopt;
@@ -41,7 +42,7 @@ inline texec::ExecutorConfig executorConfig(TestConfig const& test) {
     texec::KvCacheConfig kvCache(false);
     kvCache.setCrossKvCacheFraction(0.5F);
     kvCache.setMaxTokens(test.maxCacheTokens);
-    texec::ExecutorConfig config;
+    texec::ExecutorConfig config(test.maxBeamWidth);
     config.setKvCacheConfig(kvCache);
     config.setSchedulerConfig(texec::SchedulerConfig(test.policy));
     config.setGatherGenerationLogits(test.gatherGenerationLogits);

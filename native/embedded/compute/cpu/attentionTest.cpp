@@ -1,4 +1,5 @@
 #include "compute/cpu/cpuTestSupport.h"
+#include "compute/cpu/pagedKvStore.h"
 
 #include <limits>
 
@@ -203,6 +204,46 @@ TEST(PagedKvStore, ReportsBytesAndRefusesBadShapes) {
     constexpr auto kMax = std::numeric_limits<SizeType32>::max();
     EXPECT_THROW((void)cpu->allocateKv({kMax, kMax, 64, kMax, 1024}), std::bad_alloc);
     EXPECT_THROW((void)cpu->preparePositionBias(randomFloats(4, 1), 1, 2), std::invalid_argument);
+}
+
+/// The floats of one block in all layers.
+std::vector<float> blockOf(KvStore const& store, SizeType32 block) {
+    auto const& paged = static_cast<PagedKvStore const&>(store);
+    std::vector<float> values;
+    for (SizeType32 layer = 0; layer < store.shape().numLayers; ++layer) {
+        float const* first = paged.cell(layer, 0) + block * paged.blockStride();
+        values.insert(values.end(), first, first + paged.blockStride());
+    }
+    return values;
+}
+
+TEST_P(Attention, CopiedBlocksAreEqualInEveryLayerAndTheOthersUntouched) {
+    constexpr SizeType32 kBlocks = 6;
+    for (SizeType32 const threads : {1, 2}) {
+        auto cpu = backend(threads);
+        auto const store = cpu.allocateKv({5, kHEADS, 80, kBlocks, 16});
+        std::int64_t const width = kHEADS * 80;
+        for (SizeType32 layer = 0; layer < 5; ++layer) {
+            for (SizeType32 slot = 0; slot < kBlocks * 16; ++slot) {
+                auto const token = randomFloats(2 * width, static_cast<unsigned>(layer * 1000 + slot));
+                KvSlot const place{slot / 16, slot % 16};
+                cpu.storeKv(*store, layer, token.data(), token.data() + width, 0, {&place, 1});
+            }
+        }
+        std::vector<std::vector<float>> expected;
+        for (SizeType32 block = 0; block < kBlocks; ++block) {
+            expected.push_back(blockOf(*store, block));
+        }
+        BlockCopy const copies[] = {{4, 1}, {0, 5}, {4, 2}};
+        cpu.copyBlocks(*store, copies);
+        cpu.copyBlocks(*store, {});
+        expected[1] = expected[4];
+        expected[5] = expected[0];
+        expected[2] = expected[4];
+        for (SizeType32 block = 0; block < kBlocks; ++block) {
+            EXPECT_EQ(blockOf(*store, block), expected[static_cast<std::size_t>(block)]) << block;
+        }
+    }
 }
 
 } // namespace

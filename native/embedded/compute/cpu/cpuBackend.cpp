@@ -6,6 +6,7 @@
 #include "compute/cpu/preparedMatrix.h"
 #include "compute/cpu/rounding.h"
 #include "compute/cpu/threadPool.h"
+#include "compute/largest.h"
 
 #include <algorithm>
 #include <cmath>
@@ -235,28 +236,44 @@ void CpuBackend::attendGroup(
     });
 }
 
-void CpuBackend::argmax(float const* logits, std::int64_t rows, std::int64_t vocabSize, std::span<TokenIdType> tokens) {
-    divide(rows, vocabSize, [&](std::int64_t begin, std::int64_t end, SizeType32) {
-        for (std::int64_t row = begin; row < end; ++row) {
-            tokens[static_cast<std::size_t>(row)] =
-                static_cast<TokenIdType>(mKernels.argmax(logits + row * vocabSize, vocabSize));
+void CpuBackend::copyBlocks(KvStore& store, std::span<BlockCopy const> copies) {
+    auto const& paged = static_cast<PagedKvStore const&>(store);
+    std::int64_t const numCopies = std::ssize(copies);
+    auto const copyParts = [&](std::int64_t begin, std::int64_t end, SizeType32) {
+        for (std::int64_t part = begin; part < end; ++part) {
+            auto const [from, to] = copies[static_cast<std::size_t>(part % numCopies)];
+            float* const layer = paged.cell(static_cast<SizeType32>(part / numCopies), 0);
+            std::copy_n(layer + from * paged.blockStride(), paged.blockStride(), layer + to * paged.blockStride());
         }
-    });
-}
-
-void CpuBackend::tokenLogProbs(float const* logits, std::int64_t vocabSize, std::span<SizeType32 const> rowIndices,
-    std::span<TokenIdType const> tokens, std::span<float> logProbs) {
-    divide(std::ssize(rowIndices), kEXP_COST * vocabSize, [&](std::int64_t begin, std::int64_t end, SizeType32) {
-        for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
-            float const* row = logits + rowIndices[i] * vocabSize;
-            SoftmaxTerms const terms = mKernels.softmaxTerms(row, vocabSize);
-            logProbs[i] = row[tokens[i]] - terms.max - std::log(terms.sum);
-        }
-    });
+    };
+    divide(numCopies * store.shape().numLayers, kCOPY_COST * paged.blockStride(), copyParts);
 }
 
 void CpuBackend::copyToHost(float const* source, std::span<float> destination) {
     std::copy_n(source, destination.size(), destination.data());
+}
+
+float* CpuBackend::hostRows(float* rows, std::size_t) {
+    return rows;
+}
+
+void CpuBackend::logNormalizers(
+    float const* logits, std::int64_t vocabSize, std::span<SizeType32 const> rowIndices, std::span<float> normalizers) {
+    divide(std::ssize(rowIndices), kEXP_COST * vocabSize, [&](std::int64_t begin, std::int64_t end, SizeType32) {
+        for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
+            SoftmaxTerms const terms = mKernels.softmaxTerms(logits + rowIndices[i] * vocabSize, vocabSize);
+            normalizers[i] = terms.max + std::log(terms.sum);
+        }
+    });
+}
+
+void CpuBackend::largest(float const* logits, std::int64_t vocabSize, std::span<LargestQuery const> queries) {
+    divide(std::ssize(queries), vocabSize, [&](std::int64_t begin, std::int64_t end, SizeType32) {
+        for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
+            std::span const row(logits + queries[i].row * vocabSize, static_cast<std::size_t>(vocabSize));
+            selectLargest(row, queries[i].best, mKernels.firstAbove);
+        }
+    });
 }
 
 std::unique_ptr<Backend> makeCpuBackend(SizeType32 numThreads) {

@@ -38,10 +38,12 @@ public:
     void storeKv(KvStore& store, SizeType32 layer, float const* key, float const* value, std::int64_t stride,
         std::span<KvSlot const> slots) override;
     void attend(AttentionCall const& call) override;
-    void argmax(float const* logits, std::int64_t rows, std::int64_t vocabSize, std::span<TokenIdType> tokens) override;
-    void tokenLogProbs(float const* logits, std::int64_t vocabSize, std::span<SizeType32 const> rowIndices,
-        std::span<TokenIdType const> tokens, std::span<float> logProbs) override;
+    void copyBlocks(KvStore& store, std::span<BlockCopy const> copies) override;
     void copyToHost(float const* source, std::span<float> destination) override;
+    [[nodiscard]] float* hostRows(float* rows, std::size_t count) override;
+    void logNormalizers(float const* logits, std::int64_t vocabSize, std::span<SizeType32 const> rowIndices,
+        std::span<float> normalizers) override;
+    void largest(float const* logits, std::int64_t vocabSize, std::span<LargestQuery const> queries) override;
 
 private:
     /// Rows `first` … `first + count - 1` of an attention call; they belong to one sequence.

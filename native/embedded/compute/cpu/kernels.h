@@ -70,7 +70,8 @@ struct Kernels {
     void (*attend)(AttentionTask const& task);
     void (*rmsNormRow)(float const* input, float const* weight, float epsilon, std::int64_t cols, float* output);
     void (*activate)(Activation activation, float* values, float const* gate, std::int64_t count);
-    std::int64_t (*argmax)(float const* values, std::int64_t count);
+    /// Index of the first value above the threshold, `count` if there is none. NaN is above nothing.
+    std::int64_t (*firstAbove)(float const* values, std::int64_t count, float threshold);
     SoftmaxTerms (*softmaxTerms)(float const* values, std::int64_t count);
 };
 

@@ -109,21 +109,28 @@ Vector maximum(float const* values, std::int64_t count) {
     return hn::Set(Floats(), result);
 }
 
-std::int64_t argmax(float const* values, std::int64_t count) {
-    Vector const largest = maximum(values, count);
+std::int64_t firstAbove(float const* values, std::int64_t count, float threshold) {
+    Vector const limit = hn::Set(Floats(), threshold);
     std::int64_t i = 0;
+    for (; i + 4 * kLANES <= count; i += 4 * kLANES) {
+        auto const first = hn::Gt(hn::LoadU(Floats(), values + i), limit);
+        auto const second = hn::Gt(hn::LoadU(Floats(), values + i + kLANES), limit);
+        auto const third = hn::Gt(hn::LoadU(Floats(), values + i + 2 * kLANES), limit);
+        auto const fourth = hn::Gt(hn::LoadU(Floats(), values + i + 3 * kLANES), limit);
+        if (!hn::AllFalse(Floats(), hn::Or(hn::Or(first, second), hn::Or(third, fourth)))) {
+            break;
+        }
+    }
     for (; i + kLANES <= count; i += kLANES) {
-        auto const found = hn::FindFirstTrue(Floats(), hn::Eq(hn::LoadU(Floats(), values + i), largest));
+        auto const found = hn::FindFirstTrue(Floats(), hn::Gt(hn::LoadU(Floats(), values + i), limit));
         if (found >= 0) {
             return i + found;
         }
     }
-    for (; i < count; ++i) {
-        if (values[i] == hn::GetLane(largest)) {
-            return i;
-        }
+    while (i < count && !(values[i] > threshold)) {
+        ++i;
     }
-    return 0;
+    return i;
 }
 
 SoftmaxTerms softmaxTerms(float const* values, std::int64_t count) {
@@ -151,7 +158,7 @@ SoftmaxTerms softmaxTerms(float const* values, std::int64_t count) {
 void fillRows(Kernels& kernels) {
     kernels.rmsNormRow = rmsNormRow;
     kernels.activate = activate;
-    kernels.argmax = argmax;
+    kernels.firstAbove = firstAbove;
     kernels.softmaxTerms = softmaxTerms;
 }
 

@@ -1,13 +1,10 @@
 #include "compute/cpu/cpuTestSupport.h"
 
 #include <functional>
-#include <limits>
 
 namespace embedded::compute {
 namespace {
 
-constexpr float kNAN = std::numeric_limits<float>::quiet_NaN();
-constexpr float kINFINITY = std::numeric_limits<float>::infinity();
 constexpr std::int64_t kSIZES[] = {1, 3, 15, 16, 17, 31, 64, 100, 513};
 
 class RowOperations : public EachTarget {};
@@ -87,66 +84,6 @@ TEST_P(RowOperations, ActivationsDoNotDependOnTheLengthOrTheThreads) {
             EXPECT_TRUE(std::equal(part.begin(), part.begin() + count, all.begin()));
             EXPECT_TRUE(std::equal(part.begin() + count, part.end(), input.begin() + count)) << "wrote past the end";
         }
-    }
-}
-
-TEST_P(RowOperations, Argmax) {
-    struct Case {
-        std::vector<float> values;
-        TokenIdType expected;
-    };
-    std::vector<float> late(1000, -1);
-    late[998] = 2;
-    std::vector<float> twice(1000, -1);
-    twice[77] = twice[500] = 3;
-    std::vector<float> nanFirst(100, 0);
-    nanFirst[0] = nanFirst[1] = kNAN;
-    nanFirst[90] = 1;
-    Case const cases[] = {{{5}, 0}, {{1, 2}, 1}, {{2, 2}, 0}, {late, 998}, {twice, 77}, {nanFirst, 90},
-        {{kNAN, kNAN, kNAN}, 0}, {std::vector<float>(70, kNAN), 0}, {{kNAN, -kINFINITY}, 1},
-        {std::vector<float>(70, -kINFINITY), 0}, {{0, kINFINITY, kNAN}, 1}, {{-0.0F, 0}, 0}};
-    auto cpu = backend();
-    for (auto const& [values, expected] : cases) {
-        TokenIdType token = -1;
-        cpu.argmax(values.data(), 1, std::ssize(values), {&token, 1});
-        EXPECT_EQ(token, expected) << testing::PrintToString(values);
-    }
-}
-
-TEST_P(RowOperations, ArgmaxOfManyRows) {
-    auto cpu = backend(2);
-    auto const logits = randomFloats(50 * 1001, 6);
-    std::vector<TokenIdType> tokens(50);
-    cpu.argmax(logits.data(), 50, 1001, tokens);
-    for (std::size_t row = 0; row < 50; ++row) {
-        auto const first = logits.begin() + static_cast<std::ptrdiff_t>(row * 1001);
-        EXPECT_EQ(tokens[row], std::max_element(first, first + 1001) - first);
-    }
-}
-
-TEST_P(RowOperations, TokenLogProbs) {
-    auto cpu = backend();
-    auto twoThreads = backend(2);
-    for (std::int64_t const vocabSize : {1, 5, 16, 33, 100, 32128}) {
-        auto const logits = randomFloats(4 * vocabSize, 7, 5);
-        std::vector<SizeType32> const rows{2, 0, 3};
-        std::vector<TokenIdType> const tokens{0, static_cast<TokenIdType>(vocabSize - 1), 0};
-        std::vector<double> expected;
-        for (std::size_t i = 0; i < rows.size(); ++i) {
-            auto const row = std::span(logits).subspan(
-                static_cast<std::size_t>(rows[i] * vocabSize), static_cast<std::size_t>(vocabSize));
-            double sum = 0;
-            for (float const logit : row) {
-                sum += std::exp(static_cast<double>(logit));
-            }
-            expected.push_back(static_cast<double>(row[static_cast<std::size_t>(tokens[i])]) - std::log(sum));
-        }
-        std::vector<float> logProbs(3);
-        cpu.tokenLogProbs(logits.data(), vocabSize, rows, tokens, logProbs);
-        expectClose(logProbs, expected, 2e-6);
-        std::vector<float> other(3);
-        twoThreads.tokenLogProbs(logits.data(), vocabSize, rows, tokens, other);
-        EXPECT_EQ(other, logProbs);
     }
 }
 

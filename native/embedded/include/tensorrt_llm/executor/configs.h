@@ -214,6 +214,33 @@ private:
     std::optional<SizeType32> mNumNodes;
 };
 
+/// Functions that change the logits of requests which ask for it, before anything else is done with them.
+///
+/// They run on the executor's thread, which waits for them. The logits are a tensor of rank 3, [1, beams, vocabulary].
+class LogitsPostProcessorConfig {
+public:
+    explicit LogitsPostProcessorConfig(std::optional<LogitsPostProcessorMap> processorMap = std::nullopt,
+        std::optional<LogitsPostProcessorBatched> processorBatched = std::nullopt, bool replicate = true);
+
+    /// By the name that Request::setLogitsPostProcessorName() asks for.
+    [[nodiscard]] std::optional<LogitsPostProcessorMap> getProcessorMap() const { return mProcessorMap; }
+    /// Called once per iteration with all requests that ask for Request::kBatchedPostProcessorName.
+    [[nodiscard]] std::optional<LogitsPostProcessorBatched> getProcessorBatched() const { return mProcessorBatched; }
+    /// Whether every tensor-parallel rank runs them.
+    [[nodiscard]] bool getReplicate() const { return mReplicate; }
+
+    void setProcessorMap(LogitsPostProcessorMap const& processorMap) { mProcessorMap = processorMap; }
+    void setProcessorBatched(LogitsPostProcessorBatched const& processorBatched) {
+        mProcessorBatched = processorBatched;
+    }
+    void setReplicate(bool replicate) { mReplicate = replicate; }
+
+private:
+    std::optional<LogitsPostProcessorMap> mProcessorMap;
+    std::optional<LogitsPostProcessorBatched> mProcessorBatched;
+    bool mReplicate;
+};
+
 /// Size and use of the adapter caches. Accepts any values. A module-layer is one adapted module of one layer.
 class PeftCacheConfig {
 public:

@@ -45,7 +45,8 @@ public:
         BatchingType batchingType = BatchingType::kINFLIGHT, std::optional<SizeType32> maxBatchSize = std::nullopt,
         std::optional<SizeType32> maxNumTokens = std::nullopt,
         std::optional<ParallelConfig> parallelConfig = std::nullopt,
-        std::optional<PeftCacheConfig> const& peftCacheConfig = std::nullopt);
+        std::optional<PeftCacheConfig> const& peftCacheConfig = std::nullopt,
+        std::optional<LogitsPostProcessorConfig> logitsPostProcessorConfig = std::nullopt);
 
     [[nodiscard]] SizeType32 getMaxBeamWidth() const { return mMaxBeamWidth; }
     [[nodiscard]] SchedulerConfig getSchedulerConfig() const { return mSchedulerConfig; }
@@ -61,6 +62,9 @@ public:
     [[nodiscard]] std::optional<SizeType32> getMaxNumTokens() const { return mMaxNumTokens; }
     [[nodiscard]] std::optional<ParallelConfig> getParallelConfig() const { return mParallelConfig; }
     [[nodiscard]] std::optional<PeftCacheConfig> getPeftCacheConfig() const { return mPeftCacheConfig; }
+    [[nodiscard]] std::optional<LogitsPostProcessorConfig> getLogitsPostProcessorConfig() const {
+        return mLogitsPostProcessorConfig;
+    }
     [[nodiscard]] bool getUseGpuDirectStorage() const { return mUseGpuDirectStorage; }
     [[nodiscard]] float getGpuWeightsPercent() const { return mGpuWeightsPercent; }
     [[nodiscard]] std::optional<SizeType32> getMaxQueueSize() const { return mMaxQueueSize; }
@@ -89,6 +93,9 @@ public:
     void setBatchingType(BatchingType batchingType) { mBatchingType = batchingType; }
     void setParallelConfig(ParallelConfig const& parallelConfig) { mParallelConfig = parallelConfig; }
     void setPeftCacheConfig(PeftCacheConfig const& peftCacheConfig) { mPeftCacheConfig = peftCacheConfig; }
+    void setLogitsPostProcessorConfig(LogitsPostProcessorConfig const& logitsPostProcessorConfig) {
+        mLogitsPostProcessorConfig = logitsPostProcessorConfig;
+    }
     void setUseGpuDirectStorage(bool const& useGpuDirectStorage) { mUseGpuDirectStorage = useGpuDirectStorage; }
     void setGpuWeightsPercent(float const& gpuWeightsPercent) { mGpuWeightsPercent = gpuWeightsPercent; }
     void setMaxQueueSize(std::optional<SizeType32> const& maxQueueSize) { mMaxQueueSize = maxQueueSize; }
@@ -118,6 +125,7 @@ private:
     std::optional<SizeType32> mMaxNumTokens;
     std::optional<ParallelConfig> mParallelConfig;
     std::optional<PeftCacheConfig> mPeftCacheConfig;
+    std::optional<LogitsPostProcessorConfig> mLogitsPostProcessorConfig;
     bool mUseGpuDirectStorage{false};
     float mGpuWeightsPercent{1.0F};
     std::optional<SizeType32> mMaxQueueSize;
