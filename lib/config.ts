@@ -1,10 +1,11 @@
 /** The options of `Engine.load`: documented types, one check per field, and their form at the native border. */
 import { TrtllmError } from './errors.js'
-import type { ModelFolder } from './model-folder.js'
+import type { ModelFolder, ModelKind } from './model-folder.js'
 import type { RawEngineOptions, RawExecutorConfig, RawRuntimeOptions } from './native.js'
 import type { Tokenizer } from './tokenizer.js'
 import {
   boolean,
+  defined,
   type FieldValidators,
   fields,
   fraction,
@@ -21,6 +22,8 @@ export interface EngineOptions {
   maxBatchSize?: number | undefined
   /** Most tokens in one iteration, >= 1; also the longest input. @default 8192 (engines: what they were built for) */
   maxNumTokens?: number | undefined
+  /** Widest beam of a request, >= 1. @default 64 (engines: what they were built for) */
+  maxBeamWidth?: number | undefined
   /** Most requests that wait, >= 1; one more is refused with ERR_QUEUE_FULL. @default no limit */
   maxQueueSize?: number | undefined
   /**
@@ -28,6 +31,8 @@ export interface EngineOptions {
    * whole vocabulary. @default false (the executor's own default is true)
    */
   normalizeLogProbs?: boolean | undefined
+  /** Whether requests may ask for `returnGenerationLogits`. @default false */
+  gatherGenerationLogits?: boolean | undefined
   /** Iterations whose statistics wait to be read, >= 0; 0 switches them off. @default 1000 */
   iterStatsMaxIterations?: number | undefined
   /** The same for the statistics of each request in each iteration. @default 0 */
@@ -53,7 +58,7 @@ export interface EngineOptions {
   encoderTokenBudget?: number | undefined
   /** *Ours.* Which runtime runs the model. @default 'auto': what the folder holds */
   runtime?: 'auto' | 'embedded' | 'tensorrt-llm' | undefined
-  /** *Ours.* Path of a tokenizer.json, or anything with `encode` and `decode`. @default tokenizer.json of the folder, if any */
+  /** *Ours.* Path of a tokenizer.json, or anything with `encode`, `decode` and perhaps `encodePlain`. @default tokenizer.json of the folder, if any */
   tokenizer?: string | Tokenizer | undefined
 }
 
@@ -87,11 +92,13 @@ export interface KvCacheOptions {
 const tokenizerOption: Validator<string | Tokenizer> = (value, path) => {
   if (typeof value === 'string' && value !== '') return value
   if (isTokenizer(value)) return value
-  throw invalid(path, 'a path or an object with encode and decode', value)
+  throw invalid(path, 'a path or an object with encode, decode and perhaps encodePlain', value)
 }
 
 function isTokenizer(value: unknown): value is Tokenizer {
-  return isRecord(value) && typeof value.encode === 'function' && typeof value.decode === 'function'
+  if (!isRecord(value)) return false
+  const { encode, encodePlain = encode, decode } = value
+  return [encode, encodePlain, decode].every((method) => typeof method === 'function')
 }
 
 const SCHEDULER_FIELDS: FieldValidators<SchedulerOptions> = {
@@ -127,10 +134,12 @@ const KV_CACHE_FIELDS: FieldValidators<KvCacheOptions> = {
 const ENGINE_FIELDS: FieldValidators<EngineOptions> = {
   maxBatchSize: integer(1),
   maxNumTokens: integer(1),
+  maxBeamWidth: integer(1, 1024),
   maxQueueSize: integer(1),
   iterStatsMaxIterations: integer(0),
   requestStatsMaxIterations: integer(0),
   normalizeLogProbs: boolean,
+  gatherGenerationLogits: boolean,
   enableChunkedContext: boolean,
   scheduler: fields<SchedulerOptions>(SCHEDULER_FIELDS),
   kvCache: fields<KvCacheOptions>(KV_CACHE_FIELDS),
@@ -173,12 +182,15 @@ export function toRawEngineOptions(
   return {
     encoderPath: model.encoder.folder,
     decoderPath: model.decoder.folder,
-    config: toExecutorConfig(options),
+    config: toExecutorConfig(options, model.kind),
     runtime,
   }
 }
 
-function toExecutorConfig(options: EngineOptions): RawExecutorConfig {
+const DEFAULT_MAX_BEAM_WIDTH = 64
+
+/** An engine has the beam width that it was built for; a checkpoint has none. */
+function toExecutorConfig(options: EngineOptions, kind: ModelKind): RawExecutorConfig {
   const { maxBatchSize, maxNumTokens, maxQueueSize, iterStatsMaxIterations, requestStatsMaxIterations } = options
   const {
     maxTokens,
@@ -188,16 +200,11 @@ function toExecutorConfig(options: EngineOptions): RawExecutorConfig {
   } = options.kvCache ?? {}
   return {
     ...defined({ maxBatchSize, maxNumTokens, maxQueueSize, iterStatsMaxIterations, requestStatsMaxIterations }),
+    ...defined({ maxBeamWidth: options.maxBeamWidth ?? (kind === 'checkpoint' ? DEFAULT_MAX_BEAM_WIDTH : undefined) }),
+    ...defined({ gatherGenerationLogits: options.gatherGenerationLogits }),
     normalizeLogProbs: options.normalizeLogProbs ?? false,
     enableChunkedContext: options.enableChunkedContext ?? false,
     schedulerConfig: { capacitySchedulerPolicy: options.scheduler?.capacitySchedulerPolicy ?? 'guaranteed-no-evict' },
     kvCacheConfig: { enableBlockReuse, crossKvCacheFraction, ...defined({ maxTokens, freeGpuMemoryFraction }) },
   }
-}
-
-type Defined<T> = { [K in keyof T]?: Exclude<T[K], undefined> }
-
-/** Without the fields that are undefined. */
-export function defined<T extends object>(object: { [K in keyof T]: T[K] | undefined }): Defined<T> {
-  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as Defined<T>
 }

@@ -3,12 +3,24 @@ import { checkEngineOptions, checkRuntime, type EngineOptions, toRawEngineOption
 import { AbortError, TrtllmError, toTrtllmError } from './errors.js'
 import { createFleet, type Fleet } from './fleet.js'
 import type { Flight, FlightEvents } from './flight.js'
+import { createLogitsDispatcher } from './logits-processor.js'
 import { type ModelFolder, readModelFolder } from './model-folder.js'
 import { loadAddon, type RawEngine, type RawLimits, type RawSnapshot } from './native.js'
-import { type CheckedRequest, checkRequest, type Request, throwIfAborted } from './request.js'
-import { createDispatcher, type Dispatcher, type Result } from './response.js'
+import { type CheckedRequest, checkRequest, type Request, type RequestContext, throwIfAborted } from './request.js'
+import { createDispatcher, type Outcome, type Result, toResult } from './response.js'
+import {
+  checkEmbedRequest,
+  checkScoreRequest,
+  type EmbedRequest,
+  type Score,
+  type ScoreRequest,
+  settleWhole,
+  toEmbedding,
+  toScore,
+} from './score.js'
 import { createStatsReader, type EngineStats, type StatsReader } from './stats.js'
 import { createTextStream, type TextStream } from './stream.js'
+import type { Tensor } from './tensor.js'
 import { loadTokenizer, type Tokenizer } from './tokenizer.js'
 
 /** What a loaded engine accepts, and what it chose. */
@@ -33,6 +45,13 @@ export interface Engine {
    * too, is seen by the reader.
    */
   stream(request: Request): TextStream
+  /**
+   * The log-probabilities of a given target in one pass of the decoder. Rejects as `generate` does. TensorRT-LLM needs
+   * an engine that was built with gather_context_logits.
+   */
+  score(request: ScoreRequest): Promise<Score>
+  /** The encoder's output, [tokens, hidden size] or pooled [hidden size]. Rejects as `generate` does. */
+  embed(request: EmbedRequest): Promise<Tensor>
   /** @throws TrtllmError ERR_CLOSED */
   snapshot(): EngineSnapshot
   /**
@@ -59,11 +78,16 @@ export const Engine = {
     const tokenizer = chooseTokenizer(model, checked)
     const addon = loadAddon()
     const dispatcher = createDispatcher()
+    const processors = createLogitsDispatcher()
     const rawOptions = toRawEngineOptions(model, checked, addon.capabilities)
-    const raw = await addon.createEngine(rawOptions, dispatcher.onResponses).catch((error: unknown) => {
+    const { onResponses } = dispatcher
+    const raw = await addon.createEngine(rawOptions, onResponses, processors.onLogits).catch((error: unknown) => {
       throw toTrtllmError(error)
     })
-    return createEngine(raw, dispatcher, model, tokenizer)
+    const mixedBeamWidths = addon.capabilities.includes('mixedBeamWidths')
+    const fleet = createFleet(raw, { dispatcher, processors, mixedBeamWidths })
+    const { gatherGenerationLogits = false } = checked
+    return createEngine(raw, fleet, model, { tokenizer, gatherGenerationLogits })
   },
 }
 
@@ -80,22 +104,22 @@ function chooseTokenizer(model: ModelFolder, { tokenizer }: EngineOptions): Toke
 
 function createEngine(
   raw: RawEngine,
-  dispatcher: Dispatcher,
+  fleet: Fleet,
   model: ModelFolder,
-  tokenizer: Tokenizer | undefined,
+  options: Pick<RequestContext, 'tokenizer' | 'gatherGenerationLogits'>,
 ): Engine {
   const limits = Object.freeze({ ...raw.limits })
-  const context = { limits, specialTokenIds: model.specialTokenIds, tokenizer }
-  const fleet = createFleet(raw, dispatcher)
+  const { tokenizer } = options
+  const context = { limits, specialTokenIds: model.specialTokenIds, ...options }
   const statsReader = createStatsReader(raw)
   let closing: Promise<void> | undefined
 
-  function check(request: Request, streaming: boolean): CheckedRequest {
+  function check(run: () => CheckedRequest): CheckedRequest {
     if (closing !== undefined) throw closedError()
     try {
-      return checkRequest(request, context, streaming)
+      return run()
     } catch (error) {
-      throw toTrtllmError(error)
+      throw toTrtllmError(error) // a tokenizer that throws
     }
   }
 
@@ -105,20 +129,35 @@ function createEngine(
     tokenizer,
     async generate(request) {
       throwIfAborted(request)
-      const checked = check(request, false)
+      const checked = check(() => checkRequest(request, context, false))
       return new Promise<Result>((resolve, reject) => {
-        const landed: FlightEvents['landed'] = (rest) =>
-          resolve({ text: tokenizer?.decode(rest.outputTokenIds) ?? '', ...rest })
+        const landed: FlightEvents['landed'] = (outcome) =>
+          resolve(toResult(outcome, (ids) => tokenizer?.decode(ids) ?? ''))
         fleet.start(checked, { landed, failed: reject })
       })
     },
     stream(request) {
-      const checked = check(request, true)
+      const checked = check(() => checkRequest(request, context, true))
       let flight: Flight | undefined
       const { stream, events } = createTextStream(tokenizer, () => flight?.end('cancelled'))
       if (checked.signal?.aborted) events.failed(new AbortError(checked.signal.reason))
       else flight = fleet.start(checked, events)
       return stream
+    },
+    async score(request) {
+      throwIfAborted(request)
+      const checked = check(() => checkScoreRequest(request, context))
+      return new Promise<Score>((resolve, reject) => {
+        const convert = (outcome: Outcome) => toScore(checked.raw, outcome)
+        fleet.start(checked, settleWhole(checked.timeoutMs, convert, { resolve, reject }))
+      })
+    },
+    async embed(request) {
+      throwIfAborted(request)
+      const checked = check(() => checkEmbedRequest(request, context))
+      return new Promise<Tensor>((resolve, reject) => {
+        fleet.start(checked, settleWhole(checked.timeoutMs, toEmbedding, { resolve, reject }))
+      })
     },
     snapshot() {
       if (closing !== undefined) throw closedError()

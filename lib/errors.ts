@@ -8,6 +8,8 @@ export type TrtllmErrorCode =
   | 'ERR_NO_TOKENIZER'
   | 'ERR_QUEUE_FULL'
   | 'ERR_CLOSED'
+  | 'ERR_TIMED_OUT'
+  | 'ERR_LOGITS_PROCESSOR'
   | 'ERR_ADDON_LOAD'
   | 'ERR_OUT_OF_MEMORY'
   | 'ERR_RUNTIME'
@@ -23,6 +25,8 @@ const HINTS: Record<TrtllmErrorCode, string | undefined> = {
     'pass token ids, or put tokenizer.json into the model folder, or give Engine.load the option tokenizer',
   ERR_QUEUE_FULL: 'send it again when a request has ended, or raise maxQueueSize',
   ERR_CLOSED: undefined,
+  ERR_TIMED_OUT: undefined,
+  ERR_LOGITS_PROCESSOR: undefined,
   ERR_ADDON_LOAD: undefined,
   ERR_OUT_OF_MEMORY: 'lower kvCache.maxTokens, maxBatchSize or maxNumTokens',
   ERR_RUNTIME: undefined,

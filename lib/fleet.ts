@@ -1,6 +1,8 @@
 /** Sends requests and cancellations of one engine, each as one call per tick. */
 import { errorFromNative, toTrtllmError } from './errors.js'
 import { createFlight, type Flight, type FlightEvents } from './flight.js'
+import { createLanes } from './lanes.js'
+import type { LogitsDispatcher } from './logits-processor.js'
 import type { RawEngine } from './native.js'
 import type { CheckedRequest } from './request.js'
 import type { Dispatcher } from './response.js'
@@ -11,37 +13,54 @@ export interface Fleet {
   failAll(error: Error): void
 }
 
+/** What brings the engine's answers, and whether it runs several beam widths side by side. */
+export interface FleetSupport {
+  dispatcher: Dispatcher
+  processors: LogitsDispatcher
+  mixedBeamWidths: boolean
+}
+
 /** Requests that start in the same tick are sent with one call, and so are cancellations. */
-export function createFleet(raw: RawEngine, dispatcher: Dispatcher): Fleet {
+export function createFleet(raw: RawEngine, { dispatcher, processors, mixedBeamWidths }: FleetSupport): Fleet {
   const flights = new Set<Flight>()
+  const lanes = createLanes<Flight>({
+    widthOf: (flight) => flight.raw.samplingConfig?.beamWidth ?? 1,
+    isGone: (flight) => flight.isOver(),
+    mixed: mixedBeamWidths,
+  })
   let starting: Flight[] = []
   let ending: number[] = []
-
-  function queue<T>(list: T[], item: T, run: () => void): void {
-    if (list.push(item) === 1) queueMicrotask(run)
-  }
+  const sendSoon = oncePerTick(send)
+  const cancelSoon = oncePerTick(sendCancellations)
 
   function send(): void {
-    const batch = starting.filter((flight) => !flight.isOver())
+    lanes.add(starting)
     starting = []
+    const batch = lanes.admit()
     if (batch.length === 0) return
-    let replies: (number | string)[]
+    let replies: (number | string)[] = []
     try {
       replies = raw.enqueue(batch.map((flight) => flight.raw))
     } catch (error) {
-      for (const flight of batch) flight.fail(toTrtllmError(error))
-      return
+      const message = toTrtllmError(error)
+      for (const flight of batch) flight.fail(message)
     }
     for (const [index, flight] of batch.entries()) take(flight, replies[index] ?? 'no answer from the runtime')
   }
 
   function take(flight: Flight, reply: number | string): void {
     if (typeof reply === 'string') {
+      lanes.leave()
       flight.fail(errorFromNative(reply))
     } else {
       flight.id = reply
-      dispatcher.add(reply, flight)
+      dispatcher.add(reply, flight, onLeft)
     }
+  }
+
+  function onLeft(): void {
+    lanes.leave()
+    if (!mixedBeamWidths) sendSoon()
   }
 
   function sendCancellations(): void {
@@ -56,20 +75,49 @@ export function createFleet(raw: RawEngine, dispatcher: Dispatcher): Fleet {
 
   function release(flight: Flight, early: boolean): void {
     flights.delete(flight)
-    if (!early || flight.id === undefined) return
-    dispatcher.remove(flight.id)
-    queue(ending, flight.id, sendCancellations)
+    if (flight.id === undefined) {
+      sendSoon() // it may have been the one that others waited for
+    } else if (early) {
+      ending.push(flight.id)
+      cancelSoon()
+    }
+  }
+
+  /** The addon brings the logits of a request under a key. */
+  function withProcessor(request: CheckedRequest, fail: (error: Error) => void): [CheckedRequest, () => void] {
+    const { raw, logitsProcessor } = request
+    if (logitsProcessor === undefined) return [request, () => {}]
+    const key = processors.add(logitsProcessor, fail)
+    const keyed = { ...request, raw: { ...raw, extras: { ...raw.extras, logitsProcessor: key } } }
+    return [keyed, () => processors.remove(key)]
   }
 
   return {
     start(request, events) {
-      const flight = createFlight(request, events, release)
+      const [keyed, forget] = withProcessor(request, (error) => flight.fail(error))
+      const flight = createFlight(keyed, events, (over, early) => {
+        forget()
+        release(over, early)
+      })
       flights.add(flight)
-      queue(starting, flight, send)
+      starting.push(flight)
+      sendSoon()
       return flight
     },
     failAll(error) {
       for (const flight of [...flights]) flight.fail(error)
     },
+  }
+}
+
+function oncePerTick(run: () => void): () => void {
+  let scheduled = false
+  return () => {
+    if (scheduled) return
+    scheduled = true
+    queueMicrotask(() => {
+      scheduled = false
+      run()
+    })
   }
 }

@@ -1,16 +1,26 @@
 /** One request between the call and its end: gathers what arrives, watches its deadline and its signal. */
 import { setMaxListeners } from 'node:events'
+import { createDrafts, type Drafts, toTensor } from './drafts.js'
 import { AbortError, toTrtllmError } from './errors.js'
-import type { RawRequest } from './native.js'
+import type { RawRequest } from './raw-request.js'
 import type { CheckedRequest } from './request.js'
-import type { FinishReason, ResponseRow, ResponseSink, Result, RuntimeTimings } from './response.js'
+import type { FinishReason, Outcome, ResponseSink, ResponseView, RuntimeTimings } from './response.js'
 
 /** What happens to a flight; after `landed` or `failed` nothing else does. */
 export interface FlightEvents {
-  /** New tokens of a streaming request, and their log-probabilities if asked for. */
-  tokens?(ids: Int32Array, logProbs: Float32Array): void
-  landed(result: Omit<Result, 'text'>): void
+  /**
+   * A streaming request's new tokens, and their log-probabilities if asked for: those of the first sample, or those of
+   * the best beam that never change again, which may be none. When it lands, they are all of its first sequence.
+   */
+  tokens?(ids: ArrayLike<number>, logProbs: ArrayLike<number>, beam?: Beam): void
+  landed(outcome: Outcome): void
   failed(error: Error): void
+}
+
+/** The best beam so far; the first `stable` of its tokens never change again. */
+export interface Beam {
+  outputTokenIds: number[]
+  stable: number
 }
 
 export interface Flight extends ResponseSink {
@@ -29,9 +39,9 @@ export function createFlight(
   release: (flight: Flight, early: boolean) => void,
 ): Flight {
   const startedAt = performance.now()
-  const outputTokenIds: number[] = []
-  let logProbs: Float32Array = new Float32Array()
-  let cumLogProb = Number.NaN
+  const drafts = createDrafts(raw)
+  const tell = raw.streaming ? createTeller(raw, drafts, events) : undefined
+  const inputTensors: Pick<Outcome, 'contextLogits' | 'encoderOutput'> = {}
   let timings: RuntimeTimings = {}
   let over = false
 
@@ -42,35 +52,32 @@ export function createFlight(
     signal.addEventListener('abort', onAbort, { once: true })
   }
 
-  function finish(early: boolean, tell: () => void): void {
+  function finish(early: boolean, settle: () => void): void {
     if (over) return
     over = true
     clearTimeout(timer)
     signal?.removeEventListener('abort', onAbort)
     release(flight, early)
     try {
-      tell()
+      settle()
     } catch (error) {
       events.failed(toTrtllmError(error)) // a tokenizer that throws
     }
   }
 
-  function add(row: ResponseRow): void {
-    const before = outputTokenIds.length
-    for (const id of row.tokens) outputTokenIds.push(id)
-    if (row.logProbs.length > 0) logProbs = row.logProbs
-    cumLogProb = row.cumLogProb
-    if (row.tokens.length === 0 || !raw.streaming) return
-    events.tokens?.(row.tokens, logProbs.subarray(before))
+  function land(reason: FinishReason): void {
+    tell?.rest()
+    events.landed(outcome(reason))
   }
 
-  function result(finishReason: FinishReason): Omit<Result, 'text'> {
+  function outcome(reason: FinishReason): Outcome {
+    const sequences = drafts.finish(reason)
+    const outputTokens = sequences.reduce((sum, { outputTokenIds }) => sum + outputTokenIds.length, 0)
     return {
-      outputTokenIds,
-      finishReason,
-      usage: { inputTokens: raw.encoderInputTokenIds.length, outputTokens: outputTokenIds.length },
+      sequences,
+      usage: { inputTokens: raw.encoderInputTokenIds.length, outputTokens },
       timings: { totalMs: performance.now() - startedAt, ...timings },
-      ...(raw.outputConfig.returnLogProbs ? { logProbs: Array.from(logProbs), cumLogProb } : {}),
+      ...inputTensors,
     }
   }
 
@@ -78,15 +85,50 @@ export function createFlight(
     raw,
     id: undefined,
     isOver: () => over,
-    update(rows, newTimings, final) {
-      const row = rows[0]
+    update(response) {
       if (over) return
-      timings = newTimings
-      if (row !== undefined) add(row)
-      if (final) finish(false, () => events.landed(result(row?.finishReason ?? 'cancelled')))
+      timings = response.timings
+      drafts.take(response)
+      for (const tensor of response.tensors) {
+        if (tensor.name !== 'generationLogits') inputTensors[tensor.name] = toTensor(tensor)
+      }
+      if (response.final) finish(false, () => land('cancelled'))
+      else tell?.news(response)
     },
     fail: (error) => finish(true, () => events.failed(error)),
-    end: (reason) => finish(true, () => events.landed(result(reason))),
+    end: (reason) => finish(true, () => land(reason)),
   }
   return flight
+}
+
+interface Teller {
+  news(response: ResponseView): void
+  /** All that was not told yet. */
+  rest(): void
+}
+
+/** Tells a streaming request's listener of new tokens, each once. */
+function createTeller({ samplingConfig }: RawRequest, drafts: Drafts, events: FlightEvents): Teller {
+  const isBeamSearch = (samplingConfig?.beamWidth ?? 1) > 1
+  let told = 0
+
+  function tellUpTo(end: number): void {
+    const { tokens, logProbs } = drafts.first()
+    const start = told
+    told = Math.max(start, end)
+    const beam = isBeamSearch ? { outputTokenIds: tokens.slice(), stable: told } : undefined
+    events.tokens?.(tokens.slice(start, told), logProbs.subarray(start, told), beam)
+  }
+
+  return {
+    news({ stable }) {
+      const { length } = drafts.first().tokens
+      if (isBeamSearch) tellUpTo(stable)
+      else if (length > told) tellUpTo(length)
+    },
+    rest() {
+      const { length } = drafts.first().tokens
+      if (length > told) tellUpTo(length)
+    },
+  }
 }

@@ -1,6 +1,8 @@
 export type { EngineOptions, KvCacheOptions, SchedulerOptions } from './config.js'
+export type { ConstraintOptions } from './constraints.js'
 export { Engine, type EngineLimits, type EngineSnapshot } from './engine.js'
 export { AbortError, TrtllmError, type TrtllmErrorCode } from './errors.js'
+export type { LogitsContext, LogitsProcessor, LogitsProcessorOptions } from './logits-processor.js'
 export {
   type ModelFolder,
   type ModelKind,
@@ -9,8 +11,14 @@ export {
   type SpecialTokenIds,
 } from './model-folder.js'
 export type { InflightBatchingStats, IterationStats, KvCacheStats, RequestStage, RequestStats } from './native.js'
-export type { Request, TokenIds } from './request.js'
-export type { FinishReason, Result, Timings, Usage } from './response.js'
+export type { OutputOptions } from './outputs.js'
+export type { ControlOptions, InputOptions, Request } from './request.js'
+export type { FinishReason, Result, Sequence, Timings, Usage } from './response.js'
+export type { SamplingOptions } from './sampling.js'
+export type { EmbedRequest, Score, ScoreRequest } from './score.js'
 export type { EngineStats } from './stats.js'
-export type { StreamChunk, TextStream } from './stream.js'
+export type { BestSoFar, StreamChunk, TextStream } from './stream.js'
+export type { Tensor } from './tensor.js'
+export type { TokenIds } from './token-ids.js'
 export { loadTokenizer, type Tokenizer } from './tokenizer.js'
+export type { WordOptions } from './words.js'

@@ -1,5 +1,6 @@
 /**
- * The native addon: how it is found, and the raw types of its border. Nothing else knows the `.node` file.
+ * The native addon: how it is found, and its surface. Nothing else knows the `.node` file. What crosses is in
+ * `raw-request.ts` and `raw-response.ts`.
  *
  * Both directions are batched: `enqueue` takes many requests, the response pump hands over all ready responses as
  * flat typed arrays in one call.
@@ -7,25 +8,8 @@
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { TrtllmError } from './errors.js'
-
-/** One request as the addon takes it. Names are the executor's, without `set`. */
-export interface RawRequest {
-  /** Decoder prompt, at least one token. */
-  inputTokenIds: Int32Array
-  encoderInputTokenIds: Int32Array
-  maxTokens: number
-  streaming: boolean
-  endId?: number
-  padId?: number
-  priority?: number
-  outputConfig: RawOutputConfig
-}
-
-export interface RawOutputConfig {
-  returnLogProbs?: boolean
-  returnPerfMetrics?: boolean
-  excludeInputFromOutput?: boolean
-}
+import type { RawRequest } from './raw-request.js'
+import type { RawLogitsBatch, RawResponseBatch } from './raw-response.js'
 
 export interface RawExecutorConfig {
   maxBatchSize?: number
@@ -36,6 +20,7 @@ export interface RawExecutorConfig {
   requestStatsMaxIterations?: number
   normalizeLogProbs?: boolean
   enableChunkedContext?: boolean
+  gatherGenerationLogits?: boolean
   schedulerConfig?: { capacitySchedulerPolicy?: RawCapacitySchedulerPolicy }
   kvCacheConfig?: RawKvCacheConfig
 }
@@ -104,40 +89,6 @@ export interface RawSnapshot {
   /** Iterations since the start. */
   iteration: number
 }
-
-/**
- * All responses that were ready at one moment, as flat arrays. A response has one row per returned beam: response r
- * owns the rows `rowOffsets[r]` … `rowOffsets[r + 1]` (exclusive; none for an error).
- */
-export interface RawResponseBatch {
-  /** [responses] request ids, in the order of arrival per id. */
-  ids: Float64Array
-  /** [responses] bits of RawResponseFlag. */
-  flags: Uint8Array
-  /** [responses] which of the request's return sequences. */
-  sequenceIndices: Uint32Array
-  /** [responses + 1] */
-  rowOffsets: Uint32Array
-  /** [rows] values of FINISH_REASONS. */
-  finishReasons: Uint8Array
-  /** [rows + 1] into `tokens`. */
-  tokenOffsets: Uint32Array
-  tokens: Int32Array
-  /** [rows + 1] into `logProbs`; a streaming response carries the complete list so far. */
-  logProbOffsets: Uint32Array
-  logProbs: Float32Array
-  /** [rows] NaN where the request did not ask for log-probabilities. */
-  cumLogProbs: Float32Array
-  /**
-   * [responses × 4] milliseconds from the arrival to the start, the end of the encoder pass, the first and the last
-   * token; NaN where it was not reached or not asked for.
-   */
-  timings: Float64Array
-  /** One message per response with the error flag, in order. */
-  errors: string[]
-}
-
-export const RawResponseFlag = { final: 1, sequenceFinal: 2, error: 4 } as const
 
 export interface RawEngine {
   readonly limits: RawLimits
@@ -238,14 +189,15 @@ export interface NativeAddon {
   readonly apiVersion: string
   readonly capabilities: string[]
   /**
-   * Loads off the main thread. `onResponses` must not throw. It is held for the engine's life: if it referred to the
-   * engine, one that nobody closed could never be collected.
+   * Loads off the main thread. The two listeners must not throw. They are held for the engine's life: if they referred
+   * to the engine, one that nobody closed could never be collected. The runtime waits while `onLogits` runs.
    */
-  createEngine(options: RawEngineOptions, onResponses: (batch: RawResponseBatch) => void): Promise<RawEngine>
+  createEngine(
+    options: RawEngineOptions,
+    onResponses: (batch: RawResponseBatch) => void,
+    onLogits: (batch: RawLogitsBatch) => void,
+  ): Promise<RawEngine>
 }
-
-/** Names of the values in {@link RawResponseBatch.finishReasons}; 0 is "not finished yet". */
-export const FINISH_REASONS = [undefined, 'end-id', 'stop-words', 'length', 'timed-out', 'cancelled'] as const
 
 /**
  * The embedded addon: build/Release of a checkout or source install, else the packed prebuild of this platform.

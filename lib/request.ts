@@ -1,10 +1,16 @@
 /** The one request type of `generate` and `stream`, its checks, and its form at the native border. */
+import { CONSTRAINT_FIELDS, type ConstraintOptions, toAllowedSequences, toForcedTokens } from './constraints.js'
 import { AbortError, TrtllmError } from './errors.js'
+import { LOGITS_PROCESSOR_FIELDS, type LogitsProcessor, type LogitsProcessorOptions } from './logits-processor.js'
 import type { SpecialTokenIds } from './model-folder.js'
-import type { RawLimits, RawRequest } from './native.js'
+import type { RawLimits } from './native.js'
+import { OUTPUT_FIELDS, type OutputOptions, toOutputConfig } from './outputs.js'
+import type { RawRequest, RawRequestExtras } from './raw-request.js'
+import { SAMPLING_FIELDS, type SamplingOptions, toSamplingConfig } from './sampling.js'
+import { checkIds, encodePlain, notEmptyText, type Room, type TokenIds, tokenIds } from './token-ids.js'
 import type { Tokenizer } from './tokenizer.js'
 import {
-  boolean,
+  defined,
   type FieldValidators,
   fields,
   finite,
@@ -13,22 +19,47 @@ import {
   milliseconds,
   type Validator,
 } from './validate.js'
+import { toEmbeddingBias, toTokenSequences, WORD_FIELDS, type WordOptions } from './words.js'
 
-/** Token ids in: an array or typed array of integers. */
-export type TokenIds = readonly number[] | Int32Array | Uint32Array | Uint16Array
+/** What the encoder reads. Exactly one of the two is given. */
+export interface InputOptions {
+  /** *Ours.* Text, not empty; special tokens are added as the tokenizer says. Needs a tokenizer. */
+  input?: string | undefined
+  /** *Ours.* Tokens as they are: 1 to `limits.maxInputLength` ids below `limits.encoderVocabSize`. */
+  inputTokenIds?: TokenIds | undefined
+}
+
+/** When a request runs and when it ends before its time. */
+export interface ControlOptions {
+  /**
+   * Larger starts first among waiting requests, equal ones in the order of arrival. The one that has waited longest is
+   * passed over at most 64 times. @default 0.5
+   */
+  priority?: number | undefined
+  /** *Ours.* Aborting it cancels the request: the promise or stream fails with {@link AbortError} at once. */
+  signal?: AbortSignal | undefined
+  /**
+   * *Ours.* Milliseconds from the call, > 0. Then the request is cancelled and gives what it generated so far, with
+   * finishReason 'timed-out' (`score` and `embed`, which have no half results, fail with ERR_TIMED_OUT). @default none
+   */
+  timeoutMs?: number | undefined
+}
 
 /**
- * What to generate from. Exactly one of `input` and `inputTokenIds` is given. Names and meanings are those of the
- * executor's `Request` unless marked *ours*.
+ * What to generate, from what. Names and meanings are those of the executor's `Request`, `SamplingConfig` and
+ * `OutputConfig` unless marked *ours*.
  */
-export interface Request {
-  /** *Ours.* Text for the encoder, not empty; special tokens are added as the tokenizer says. Needs a tokenizer. */
-  input?: string | undefined
-  /** *Ours.* Tokens for the encoder as they are: 1 to `limits.maxInputLength` ids below `limits.encoderVocabSize`. */
-  inputTokenIds?: TokenIds | undefined
+export interface Request
+  extends InputOptions,
+    ControlOptions,
+    SamplingOptions,
+    WordOptions,
+    ConstraintOptions,
+    LogitsProcessorOptions,
+    OutputOptions {
   /**
    * Most tokens to generate, >= 1; with the decoder prompt at most `limits.maxSequenceLength`. Cache for as many is
-   * reserved before the request starts. @default 256, or what fits if that is less
+   * reserved before the request starts. @default 256, or what fits if that is less; with `allowedSequences` the longest
    */
   maxTokens?: number | undefined
   /** Token that ends generation and is not returned; null or -1: none does. @default the model's */
@@ -37,20 +68,8 @@ export interface Request {
   padId?: number | undefined
   /** *Ours.* Decoder prompt, at least one id below `limits.decoderVocabSize`. @default the model's start token */
   decoderInputTokenIds?: TokenIds | undefined
-  /**
-   * Larger starts first among waiting requests, equal ones in the order of arrival. The one that has waited longest is
-   * passed over at most 64 times. @default 0.5
-   */
-  priority?: number | undefined
-  /** Return the log-probability of each generated token, and their sum. @default false */
-  returnLogProbs?: boolean | undefined
-  /** *Ours.* Aborting it cancels the request: the promise or stream fails with {@link AbortError} at once. */
-  signal?: AbortSignal | undefined
-  /**
-   * *Ours.* Milliseconds from the call, > 0. Then the request is cancelled and gives what it generated so far, with
-   * finishReason 'timed-out'. @default none
-   */
-  timeoutMs?: number | undefined
+  /** *Ours.* Text that the output continues: tokenised without special tokens, it follows the model's start token. */
+  decoderInput?: string | undefined
 }
 
 /** A request that passed all checks. */
@@ -58,6 +77,7 @@ export interface CheckedRequest {
   raw: RawRequest
   signal: AbortSignal | undefined
   timeoutMs: number | undefined
+  logitsProcessor?: LogitsProcessor | undefined
 }
 
 /** What requests are checked against and completed from. */
@@ -65,39 +85,37 @@ export interface RequestContext {
   limits: RawLimits
   specialTokenIds: SpecialTokenIds
   tokenizer: Tokenizer | undefined
+  gatherGenerationLogits: boolean
 }
 
 const DEFAULT_MAX_TOKENS = 256
 
-const tokenIds: Validator<TokenIds> = (value, path) => {
-  if (
-    Array.isArray(value) ||
-    value instanceof Int32Array ||
-    value instanceof Uint32Array ||
-    value instanceof Uint16Array
-  ) {
-    return value
-  }
-  throw invalid(path, 'an array of token ids', value)
+export const INPUT_FIELDS: FieldValidators<InputOptions> = { input: notEmptyText, inputTokenIds: tokenIds }
+
+const abortSignal: Validator<AbortSignal> = (value, path) => {
+  if (value instanceof AbortSignal) return value
+  throw invalid(path, 'an AbortSignal', value)
+}
+
+export const CONTROL_FIELDS: FieldValidators<ControlOptions> = {
+  priority: finite,
+  signal: abortSignal,
+  timeoutMs: milliseconds,
 }
 
 const REQUEST_FIELDS: FieldValidators<Request> = {
-  input: (value, path) => {
-    if (typeof value === 'string' && value !== '') return value
-    throw invalid(path, 'text that is not empty', value)
-  },
-  inputTokenIds: tokenIds,
+  ...INPUT_FIELDS,
+  ...CONTROL_FIELDS,
+  ...SAMPLING_FIELDS,
+  ...WORD_FIELDS,
+  ...CONSTRAINT_FIELDS,
+  ...LOGITS_PROCESSOR_FIELDS,
+  ...OUTPUT_FIELDS,
   maxTokens: integer(1),
   endId: (value, path) => (value === null ? null : integer(-1)(value, path)),
   padId: integer(0),
   decoderInputTokenIds: tokenIds,
-  priority: finite,
-  returnLogProbs: boolean,
-  signal: (value, path) => {
-    if (value instanceof AbortSignal) return value
-    throw invalid(path, 'an AbortSignal', value)
-  },
-  timeoutMs: milliseconds,
+  decoderInput: notEmptyText,
 }
 
 const checkFields = fields<Request>(REQUEST_FIELDS, 'request field')
@@ -108,24 +126,50 @@ const checkFields = fields<Request>(REQUEST_FIELDS, 'request field')
  */
 export function checkRequest(value: unknown, context: RequestContext, streaming: boolean): CheckedRequest {
   const request = checkFields(value, '')
+  const { signal, timeoutMs, logitsProcessor } = request
+  return {
+    raw: toRawRequest(request, context, streaming || timeoutMs !== undefined),
+    signal,
+    timeoutMs,
+    logitsProcessor,
+  }
+}
+
+/** `streaming` requests give what they have whenever they are ended. */
+export function toRawRequest(request: Request, context: RequestContext, streaming: boolean): RawRequest {
+  const { limits } = context
   const prompt = decoderPrompt(request, context)
   const endId = endOf(request, context)
-  const padId = request.padId ?? context.specialTokenIds.pad ?? undefined
-  const raw: RawRequest = {
+  const room = outputRoom(request, prompt.length, limits)
+  const allowedSequences = toAllowedSequences(request, context.tokenizer, endId, room)
+  const maxTokens = maxTokensOf(request, room, allowedSequences)
+  const streamsBeams = streaming && (request.beamWidth ?? 1) > 1
+  return {
     encoderInputTokenIds: encoderInput(request, context),
     inputTokenIds: prompt,
-    maxTokens: maxTokensOf(request, prompt.length, context.limits),
-    streaming: streaming || request.timeoutMs !== undefined,
-    outputConfig: {
-      excludeInputFromOutput: true,
-      returnPerfMetrics: true,
-      returnLogProbs: request.returnLogProbs ?? false,
-    },
-    ...(endId === undefined ? {} : { endId }),
-    ...(padId === undefined ? {} : { padId }),
-    ...(request.priority === undefined ? {} : { priority: request.priority }),
+    maxTokens,
+    streaming,
+    outputConfig: toOutputConfig(request, { ...context, streamsBeams }),
+    ...defined({
+      endId,
+      padId: request.padId ?? context.specialTokenIds.pad ?? undefined,
+      priority: request.priority,
+      // beams change their past, so each response brings all of it
+      returnAllGeneratedTokens: streamsBeams || undefined,
+      samplingConfig: toSamplingConfig(request, limits, maxTokens),
+      badWords: toTokenSequences(request.badWords, 'badWords', context),
+      stopWords: toTokenSequences(request.stopWords, 'stopWords', context),
+      embeddingBias: toEmbeddingBias(request.embeddingBias, limits),
+      extras: nothingIfEmpty({
+        ...toForcedTokens(request, limits, maxTokens),
+        ...defined({ allowedSequences }),
+      }),
+    }),
   }
-  return { raw, signal: request.signal, timeoutMs: request.timeoutMs }
+}
+
+function nothingIfEmpty(extras: RawRequestExtras): RawRequestExtras | undefined {
+  return Object.keys(extras).length === 0 ? undefined : extras
 }
 
 function encoderInput(request: Request, { limits, tokenizer }: RequestContext): Int32Array {
@@ -141,51 +185,45 @@ function encoderInput(request: Request, { limits, tokenizer }: RequestContext): 
   return checkIds(tokenizer.encode(input ?? ''), 'input', room)
 }
 
-function decoderPrompt(request: Request, { limits, specialTokenIds }: RequestContext): Int32Array {
+function decoderPrompt(request: Request, { limits, specialTokenIds, tokenizer }: RequestContext): Int32Array {
+  const { decoderInput, decoderInputTokenIds } = request
+  if (decoderInput !== undefined && decoderInputTokenIds !== undefined) {
+    throw new TrtllmError('ERR_INVALID_ARGUMENT', 'decoderInput cannot be combined with decoderInputTokenIds')
+  }
   const start = specialTokenIds.decoderStart
-  const ids = request.decoderInputTokenIds ?? (start === null ? undefined : [start])
+  const started = start === null ? undefined : [start]
+  const said = decoderInput === undefined ? [] : Array.from(encodePlain(decoderInput, 'decoderInput', tokenizer))
+  const ids = decoderInputTokenIds ?? started?.concat(said)
   if (ids === undefined) {
     throw new TrtllmError('ERR_INVALID_ARGUMENT', 'decoderInputTokenIds must be given: the model names no start token')
   }
   const room = { maxLength: limits.maxSequenceLength - 1, limit: 'limits.maxSequenceLength - 1' }
-  return checkIds(ids, 'decoderInputTokenIds', { ...room, vocabSize: limits.decoderVocabSize })
+  const path = decoderInput === undefined ? 'decoderInputTokenIds' : 'decoderInput with the start token'
+  return checkIds(ids, path, { ...room, vocabSize: limits.decoderVocabSize })
 }
 
-function maxTokensOf({ maxTokens }: Request, promptLength: number, limits: RawLimits): number {
-  const room = limits.maxSequenceLength - promptLength
-  if (maxTokens === undefined) return Math.min(DEFAULT_MAX_TOKENS, room)
-  if (maxTokens <= room) return maxTokens
+/** For the output: `maxTokens`, or all that is left of the sequence. */
+function outputRoom({ maxTokens }: Request, promptLength: number, limits: RawLimits): Room {
+  const left = limits.maxSequenceLength - promptLength
   const sum = `limits.maxSequenceLength ${limits.maxSequenceLength} less the decoder prompt's ${promptLength}`
-  throw invalid('maxTokens', `<= ${room} (${sum})`, maxTokens)
+  if (maxTokens !== undefined && maxTokens > left) throw invalid('maxTokens', `<= ${left} (${sum})`, maxTokens)
+  const vocabSize = limits.decoderVocabSize
+  return maxTokens === undefined
+    ? { maxLength: left, limit: sum, vocabSize }
+    : { maxLength: maxTokens, limit: 'maxTokens', vocabSize }
+}
+
+function maxTokensOf({ maxTokens }: Request, room: Room, allowedSequences: Int32Array[] | undefined): number {
+  if (maxTokens !== undefined) return maxTokens
+  if (allowedSequences === undefined) return Math.min(DEFAULT_MAX_TOKENS, room.maxLength)
+  const longest = Math.max(...allowedSequences.map(({ length }) => length))
+  return Math.min(longest + 1, room.maxLength) // one more for the end token
 }
 
 function endOf({ endId }: Request, { limits, specialTokenIds }: RequestContext): number | undefined {
   if (endId === undefined) return specialTokenIds.end ?? undefined
   if (endId === null || endId === -1) return undefined
   return integer(0, limits.decoderVocabSize - 1)(endId, 'endId')
-}
-
-/** Room for ids: how many there may be, which limit says so, and how large they may be. */
-interface Room {
-  maxLength: number
-  limit: string
-  vocabSize: number
-}
-
-function checkIds(ids: ArrayLike<number>, path: string, { maxLength, limit, vocabSize }: Room): Int32Array {
-  if (ids.length < 1 || ids.length > maxLength) {
-    const expected = `1 to ${maxLength} tokens (${limit})`
-    throw new TrtllmError('ERR_INVALID_ARGUMENT', `${path} must have ${expected}, got ${ids.length}`)
-  }
-  const checked = new Int32Array(ids.length)
-  for (let i = 0; i < ids.length; i++) {
-    const id = ids[i]
-    if (id === undefined || !Number.isInteger(id) || id < 0 || id >= vocabSize) {
-      throw invalid(`token ${i} of ${path}`, `an id from 0 to ${vocabSize - 1}`, id)
-    }
-    checked[i] = id
-  }
-  return checked
 }
 
 /** @throws AbortError if the request's signal is aborted already, before anything else of it is looked at */

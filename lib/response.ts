@@ -1,6 +1,7 @@
 /** What comes back: the result type, and the dispatcher that hands native responses to the requests they belong to. */
 import { errorFromNative, toTrtllmError } from './errors.js'
-import { FINISH_REASONS, type RawResponseBatch, RawResponseFlag } from './native.js'
+import { FINISH_REASONS, type RawResponseBatch, RawResponseFlag, type RawTensor } from './raw-response.js'
+import type { Tensor } from './tensor.js'
 
 /**
  * Why generation ended: 'end-id' the end token was drawn; 'stop-words' a stop word was; 'length' maxTokens were
@@ -8,25 +9,49 @@ import { FINISH_REASONS, type RawResponseBatch, RawResponseFlag } from './native
  */
 export type FinishReason = 'end-id' | 'stop-words' | 'length' | 'timed-out' | 'cancelled'
 
-/** What a request gave. */
-export interface Result {
+/** One of the sequences that a request gave. */
+export interface Sequence {
   /** Text of `outputTokenIds`; '' if the engine has no tokenizer. */
   text: string
   /** Generated tokens, without decoder prompt and end token. */
   outputTokenIds: number[]
   finishReason: FinishReason
-  usage: Usage
-  timings: Timings
   /** With `returnLogProbs`: natural log-probability of each generated token. */
   logProbs?: number[]
   /** With `returnLogProbs`: their sum, the end token's included. */
   cumLogProb?: number
+  /** With `returnGenerationLogits`: [tokens, vocabulary], a row that each token was chosen from. */
+  generationLogits?: Tensor
+}
+
+/** What a request gave. The fields of {@link Sequence} are those of the first of `sequences`. */
+export interface Result extends Sequence {
+  /** Beam search: the best first. Samples: in the order of their seeds. Else there is one. */
+  sequences: Sequence[]
+  usage: Usage
+  timings: Timings
+  /** With `returnContextLogits`: [decoder prompt, vocabulary]. Absent if the request ended before its time. */
+  contextLogits?: Tensor
+  /** With `returnEncoderOutput`: [input, hidden size]. Absent if the request ended before its time. */
+  encoderOutput?: Tensor
+}
+
+/** A result before its tokens were decoded. */
+export interface Outcome extends Omit<Result, keyof Sequence | 'sequences'> {
+  sequences: [Omit<Sequence, 'text'>, ...Omit<Sequence, 'text'>[]]
+}
+
+export function toResult({ sequences, ...rest }: Outcome, textOf: (ids: number[], index: number) => string): Result {
+  const [first, ...others] = sequences
+  const best = { text: textOf(first.outputTokenIds, 0), ...first }
+  const texts = others.map((other, i) => ({ text: textOf(other.outputTokenIds, i + 1), ...other }))
+  return { ...best, sequences: [best, ...texts], ...rest }
 }
 
 export interface Usage {
   /** Tokens that the encoder read. */
   inputTokens: number
-  /** Length of `outputTokenIds`. */
+  /** Generated tokens of all sequences. */
   outputTokens: number
 }
 
@@ -49,7 +74,7 @@ export type RuntimeTimings = Omit<Timings, 'totalMs'>
 
 /** One sequence in one response. The arrays are views of memory that all responses of a batch share. */
 export interface ResponseRow {
-  /** Streaming: the new tokens; else all. */
+  /** Streaming, unless these are beams: the new tokens; else all. */
   tokens: Int32Array
   /** All so far, also when streaming; empty if not asked for. */
   logProbs: Float32Array
@@ -58,41 +83,53 @@ export interface ResponseRow {
   finishReason: FinishReason | undefined
 }
 
+/** One response of a request. */
+export interface ResponseView {
+  /** The beams, or one sample. */
+  rows: ResponseRow[]
+  /** Which sample; 0 for beams. */
+  sequenceIndex: number
+  /** So many tokens of the best beam never change again; -1 if the runtime does not tell. */
+  stable: number
+  timings: RuntimeTimings
+  tensors: readonly RawTensor[]
+  /** No more responses follow. */
+  final: boolean
+}
+
 /** Where the responses of one request go. */
 export interface ResponseSink {
-  /** `final`: no more responses follow. */
-  update(rows: ResponseRow[], timings: RuntimeTimings, final: boolean): void
+  update(response: ResponseView): void
   fail(error: Error): void
 }
 
 export interface Dispatcher {
-  add(id: number, sink: ResponseSink): void
-  /** Later responses of this request are dropped. */
-  remove(id: number): void
+  /** `left` is called once, when the runtime is done with the request. */
+  add(id: number, sink: ResponseSink, left: () => void): void
   /** Takes what the addon calls back with. Never throws: an exception there would be lost, and promises would hang. */
   onResponses(batch: RawResponseBatch): void
 }
 
 export function createDispatcher(): Dispatcher {
-  const sinks = new Map<number, ResponseSink>()
+  const sinks = new Map<number, { sink: ResponseSink; left(): void }>()
 
   function dispatch(batch: RawResponseBatch, index: number, error: string | undefined): void {
     const id = batch.ids[index] ?? -1
-    const sink = sinks.get(id)
-    if (sink === undefined) return
+    const entry = sinks.get(id)
+    if (entry === undefined) return
     const final = (at(batch.flags, index) & RawResponseFlag.final) !== 0 || error !== undefined
     if (final) sinks.delete(id)
     try {
-      if (error !== undefined) sink.fail(errorFromNative(error))
-      else sink.update(rowsOf(batch, index), timingsOf(batch, index), final)
+      if (error !== undefined) entry.sink.fail(errorFromNative(error))
+      else entry.sink.update(viewOf(batch, index, final))
     } catch (caught) {
-      sink.fail(toTrtllmError(caught))
+      entry.sink.fail(toTrtllmError(caught))
     }
+    if (final) entry.left()
   }
 
   return {
-    add: (id, sink) => sinks.set(id, sink),
-    remove: (id) => sinks.delete(id),
+    add: (id, sink, left) => sinks.set(id, { sink, left }),
     onResponses(batch) {
       let errors = 0
       for (let index = 0; index < batch.ids.length; index++) {
@@ -100,6 +137,19 @@ export function createDispatcher(): Dispatcher {
         dispatch(batch, index, failed ? (batch.errors[errors++] ?? 'unknown error') : undefined)
       }
     },
+  }
+}
+
+const NO_TENSORS: readonly RawTensor[] = []
+
+function viewOf(batch: RawResponseBatch, index: number, final: boolean): ResponseView {
+  return {
+    rows: rowsOf(batch, index),
+    sequenceIndex: at(batch.sequenceIndices, index),
+    stable: batch.stable[index] ?? -1,
+    timings: timingsOf(batch, index),
+    tensors: batch.tensors.length === 0 ? NO_TENSORS : batch.tensors.filter(({ response }) => response === index),
+    final,
   }
 }
 

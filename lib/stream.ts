@@ -1,17 +1,30 @@
 /** A stream of generated text: what `engine.stream` returns. */
 import { ReadableStream } from 'node:stream/web'
-import { TrtllmError } from './errors.js'
-import type { FlightEvents } from './flight.js'
-import type { Result } from './response.js'
+import { TrtllmError, toTrtllmError } from './errors.js'
+import type { Beam, FlightEvents } from './flight.js'
+import { type Result, toResult } from './response.js'
 import { createTextAssembler, type Tokenizer } from './tokenizer.js'
 
-/** What was generated since the chunk before; for a slow reader that can be many tokens. */
+/**
+ * What was generated since the chunk before; for a slow reader that can be many tokens. Beam search: what no later
+ * chunk takes back, which may lag behind `best`. With several samples: of the first; the others are in the result.
+ */
 export interface StreamChunk {
   /** The chunks' texts concatenate to the result's text exactly; '' while a character is incomplete. */
   text: string
   outputTokenIds: number[]
   /** With `returnLogProbs`: one per token. */
   logProbs?: number[]
+  /** Beam search only. */
+  best?: BestSoFar
+}
+
+/** The best beam at this moment, whole. */
+export interface BestSoFar {
+  text: string
+  outputTokenIds: number[]
+  /** So many of its tokens are in all later ones. TensorRT-LLM does not tell: 0 until the end. */
+  stable: number
 }
 
 /**
@@ -36,7 +49,8 @@ export function createTextStream(
   cancel: () => void,
 ): { stream: TextStream; events: FlightEvents } {
   const assembler = tokenizer && createTextAssembler(tokenizer)
-  const mailbox = createMailbox()
+  const decode = (ids: number[]) => tokenizer?.decode(ids) ?? ''
+  const mailbox = createMailbox(decode)
   let text = ''
   let settle: { resolve(result: Result): void; reject(error: Error): void } | undefined
   const result = new Promise<Result>((resolve, reject) => {
@@ -45,17 +59,18 @@ export function createTextStream(
   result.catch(() => {}) // nobody has to look at it
 
   const events: FlightEvents = {
-    tokens(ids, logProbs) {
+    tokens(ids, logProbs, beam) {
       const piece = assembler?.push(ids) ?? ''
       text += piece
-      mailbox.put(piece, ids, logProbs)
+      mailbox.put(piece, ids, logProbs, beam)
     },
-    landed(rest) {
+    landed(outcome) {
       const piece = assembler?.end() ?? ''
       text += piece
       if (piece !== '') mailbox.put(piece, [], [])
+      const result = toResult(outcome, (ids, index) => (index === 0 ? text : decode(ids)))
       mailbox.close(undefined)
-      settle?.resolve({ text, ...rest })
+      settle?.resolve(result)
     },
     failed(error) {
       mailbox.close(error)
@@ -84,7 +99,8 @@ export function createTextStream(
 }
 
 interface Mailbox {
-  put(text: string, ids: ArrayLike<number>, logProbs: ArrayLike<number>): void
+  /** `beam`: replaces the one before. */
+  put(text: string, ids: ArrayLike<number>, logProbs: ArrayLike<number>, beam?: Beam): void
   /** No more chunks; what waits is still delivered, unless there was an error. */
   close(error: Error | undefined): void
   /** Forgets what waits. */
@@ -92,31 +108,49 @@ interface Mailbox {
   take(): Promise<IteratorResult<StreamChunk>>
 }
 
-/** Holds at most one chunk, which grows until it is taken. */
-function createMailbox(): Mailbox {
-  const readers: { resolve(result: IteratorResult<StreamChunk>): void; reject(error: Error): void }[] = []
+interface Reader {
+  resolve(result: IteratorResult<StreamChunk>): void
+  reject(error: Error): void
+}
+
+/** Holds at most one chunk, which grows until it is taken. A beam's text is made only when it is. */
+function createMailbox(decode: (ids: number[]) => string): Mailbox {
+  const readers: Reader[] = []
   let waiting: StreamChunk | undefined
+  let best: Beam | undefined
   let closed = false
   let failure: Error | undefined
 
+  function take(chunk: StreamChunk, reader: Reader): void {
+    const beam = best
+    waiting = undefined
+    best = undefined
+    try {
+      if (beam !== undefined) chunk.best = { text: decode(beam.outputTokenIds), ...beam }
+      reader.resolve({ done: false, value: chunk })
+    } catch (error) {
+      reader.reject(toTrtllmError(error)) // a tokenizer that throws
+    }
+  }
+
   function serve(): void {
-    while (readers.length > 0 && (waiting !== undefined || closed)) {
+    while (waiting !== undefined || closed) {
       const reader = readers.shift()
+      if (reader === undefined) return
       if (failure !== undefined) {
-        reader?.reject(failure)
+        reader.reject(failure)
         failure = undefined
         waiting = undefined
       } else if (waiting !== undefined) {
-        reader?.resolve({ done: false, value: waiting })
-        waiting = undefined
+        take(waiting, reader)
       } else {
-        reader?.resolve({ done: true, value: undefined })
+        reader.resolve({ done: true, value: undefined })
       }
     }
   }
 
   return {
-    put(text, ids, logProbs) {
+    put(text, ids, logProbs, beam) {
       waiting ??= { text: '', outputTokenIds: [] }
       waiting.text += text
       append(waiting.outputTokenIds, ids)
@@ -124,6 +158,7 @@ function createMailbox(): Mailbox {
         waiting.logProbs ??= []
         append(waiting.logProbs, logProbs)
       }
+      best = beam ?? best
       serve()
     },
     close(error) {
@@ -133,6 +168,7 @@ function createMailbox(): Mailbox {
     },
     drop() {
       waiting = undefined
+      best = undefined
       failure = undefined
     },
     take: () =>

@@ -7,6 +7,11 @@ import { TrtllmError } from './errors.js'
 export interface Tokenizer {
   /** Text to ids, special tokens included. */
   encode(text: string): ArrayLike<number>
+  /**
+   * Text to ids without special tokens. Needed for text that the decoder shall say, begin with or avoid: `stopWords`,
+   * `badWords`, `allowedSequences`, `decoderInput`, the `target` of a score.
+   */
+  encodePlain?(text: string): ArrayLike<number>
   /** Ids to text, special tokens left out. */
   decode(ids: number[]): string
 }
@@ -32,6 +37,7 @@ function wrap(tokenizer: HuggingFaceTokenizer): Tokenizer {
   const hasText = (id: number) => !special.has(id) && tokenizer.id_to_token(id) !== undefined
   return {
     encode: (text) => tokenizer.encode(text).ids,
+    encodePlain: (text) => tokenizer.encode(text, { add_special_tokens: false }).ids,
     decode: (ids) => {
       const kept = ids.filter(hasText)
       return kept.length === 0 ? '' : tokenizer.decode(kept, { skip_special_tokens: true })

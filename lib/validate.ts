@@ -31,6 +31,14 @@ export const finite: Validator<number> = (value, path) => {
   throw invalid(path, 'a finite number', value)
 }
 
+/** A number within a range, as the float32 that the executor holds. `expected` says the range. */
+export function number(expected: string, isWithin: (value: number) => boolean): Validator<number> {
+  return (value, path) => {
+    if (typeof value === 'number' && Number.isFinite(Math.fround(value)) && isWithin(Math.fround(value))) return value
+    throw invalid(path, `a number ${expected}`, value)
+  }
+}
+
 /** A number strictly between 0 and 1. */
 export const fraction: Validator<number> = (value, path) => {
   if (typeof value === 'number' && value > 0 && value < 1) return value
@@ -46,6 +54,13 @@ export const milliseconds: Validator<number> = (value, path) => {
 export const boolean: Validator<boolean> = (value, path) => {
   if (typeof value === 'boolean') return value
   throw invalid(path, 'true or false', value)
+}
+
+export function arrayOf<T>(item: Validator<T>, expected: string): Validator<T[]> {
+  return (value, path) => {
+    if (!Array.isArray(value)) throw invalid(path, expected, value)
+    return value.map((element, i) => item(element, `${path}[${i}]`))
+  }
 }
 
 export function oneOf<const T extends string>(choices: readonly T[]): Validator<T> {
@@ -69,6 +84,13 @@ export function fields<T extends object>(validators: FieldValidators<T>, what = 
     }
     return checked as Partial<T>
   }
+}
+
+type Defined<T> = { [K in keyof T]?: Exclude<T[K], undefined> }
+
+/** Without the fields that are undefined. */
+export function defined<T extends object>(object: { [K in keyof T]: T[K] | undefined }): Defined<T> {
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as Defined<T>
 }
 
 export function isRecord(value: unknown): value is Record<string, unknown> {

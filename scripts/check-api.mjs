@@ -1,4 +1,4 @@
-// Part of npm run lint: an option is a documented type in lib/native.ts and a line in a field table of native/addon.
+// Part of npm run lint: an option is a type in lib/native.ts or lib/raw-request.ts and a line in a field table of native/addon.
 // Says which of the two is missing, which setters of the executor's classes nobody can reach, and which error code has
 // no heading in docs/errors.md.
 import { readFileSync } from 'node:fs'
@@ -9,10 +9,11 @@ const HEADERS = 'native/embedded/include/tensorrt_llm/executor'
 
 /** Setters that have no option, and why. */
 const NOT_EXPOSED = {
-  'decoding options, which follow with sampling and beam search':
-    'Request.samplingConfig Request.badWords Request.stopWords Request.embeddingBias Request.logitsPostProcessorName ' +
-    'Request.logitsPostProcessor Request.returnAllGeneratedTokens ExecutorConfig.gatherGenerationLogits ' +
-    'ExecutorConfig.additionalModelOutputs',
+  'the addon sets them: one batched post-processor serves constraints and logits processors':
+    'Request.logitsPostProcessorName Request.logitsPostProcessor Request.clientId ' +
+    'ExecutorConfig.logitsPostProcessorConfig',
+  'beam widths that change during a search, which no option switches on': 'SamplingConfig.beamWidthArray',
+  'outputs by the name of a tensor inside an engine': 'ExecutorConfig.additionalModelOutputs',
   'adapters, which follow with their feature': 'ExecutorConfig.peftCacheConfig Request.loraConfig Request.cacheSaltID',
   'of the installation on GPUs, which follows with the second runtime':
     'ExecutorConfig.parallelConfig ExecutorConfig.useGpuDirectStorage ExecutorConfig.gpuWeightsPercent ' +
@@ -27,8 +28,7 @@ const NOT_EXPOSED = {
     'Request.positionIds Request.encoderInputFeatures Request.encoderOutputLength Request.crossAttentionMask ' +
     'Request.skipCrossAttnBlocks Request.languageAdapterUid Request.requestType KvCacheConfig.maxAttentionWindowVec ' +
     'KvCacheConfig.sinkTokenLength',
-  'ours instead (timeoutMs counts from the call; requests are told apart by id)':
-    'Request.allottedTimeMs Request.clientId',
+  'ours instead: timeoutMs, which counts from the call': 'Request.allottedTimeMs',
   'always in-flight batching': 'ExecutorConfig.batchingType',
 }
 
@@ -49,9 +49,9 @@ function settersOf(className, header) {
 
 const boundIn = (file) => matches(read(file), /(?:Field|Parameter|AlreadyRead)\{"(\w+)"|required\("(\w+)"/g)
 
-function typedIn(...interfaces) {
-  const native = read('lib/native.ts')
-  return interfaces.flatMap((name) => matches(bodyOf(native, `export interface ${name} {`), /\b(\w+)\??:/g))
+function typedIn(file, ...interfaces) {
+  const types = read(file)
+  return interfaces.flatMap((name) => matches(bodyOf(types, `export interface ${name} {`), /\b(\w+)\??:/g))
 }
 
 const problems = []
@@ -61,20 +61,34 @@ function requireAll(names, there, problem) {
 
 const config = boundIn('native/addon/config.cpp')
 const request = boundIn('native/addon/request.cpp')
-const configTypes = typedIn('RawEngineOptions', 'RawExecutorConfig', 'RawKvCacheConfig', 'RawRuntimeOptions')
-const requestTypes = typedIn('RawRequest', 'RawOutputConfig')
+const configTypes = typedIn(
+  'lib/native.ts',
+  'RawEngineOptions',
+  'RawExecutorConfig',
+  'RawKvCacheConfig',
+  'RawRuntimeOptions',
+)
+const requestTypes = typedIn(
+  'lib/raw-request.ts',
+  'RawRequest',
+  'RawSamplingConfig',
+  'RawOutputConfig',
+  'RawRequestExtras',
+)
 requireAll(config, configTypes, 'read in native/addon/config.cpp, but has no type in lib/native.ts')
 requireAll(configTypes, config, 'has a type in lib/native.ts, but is not read in native/addon/config.cpp')
-requireAll(request, requestTypes, 'read in native/addon/request.cpp, but has no type in lib/native.ts')
-requireAll(requestTypes, request, 'has a type in lib/native.ts, but is not read in native/addon/request.cpp')
+requireAll(request, requestTypes, 'read in native/addon/request.cpp, but has no type in lib/raw-request.ts')
+requireAll(requestTypes, request, 'has a type in lib/raw-request.ts, but is not read in native/addon/request.cpp')
 
 const setters = [
   ...settersOf('ExecutorConfig', 'executorConfig.h'),
   ...settersOf('KvCacheConfig', 'configs.h'),
   ...settersOf('Request', 'request.h'),
+  ...settersOf('SamplingConfig', 'samplingConfig.h'),
 ]
 const excused = Object.values(NOT_EXPOSED).flatMap((names) => names.split(' '))
-const reachable = (setter) => (setter.startsWith('Request.') ? request : config).includes(setter.split('.')[1])
+const reachable = (setter) =>
+  (/^(Request|SamplingConfig)\./.test(setter) ? request : config).includes(setter.split('.')[1])
 const unreachable = setters.filter((setter) => !reachable(setter))
 requireAll(unreachable, excused, 'a setter that no option reaches: bind it, or say why not in scripts/check-api.mjs')
 requireAll(

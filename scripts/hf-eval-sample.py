@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """Evaluates the delivered sample model with Hugging Face: the reference for `npm run eval:sample`.
 
-    python scripts/hf-eval-sample.py [--json] [--dtype float32|bfloat16] [--write-greedy FILE.tsv.gz] [--words N]
+    python scripts/hf-eval-sample.py [--json] [--dtype float32|bfloat16] [--write FILE.tsv.gz] [--words N]
+                                     [--num-beams N [--length-penalty P]]
 
 The BF16-rounded weights of models/g2p-en are loaded into transformers' T5 (eager attention) and every word of
-test/fixtures/g2p-test.tsv.gz is decoded greedily. Figures are percentages by the rule in scripts/python/scoring.py.
---write-greedy stores `word TAB phonemes` of each word, in the order of the test list.
+test/fixtures/g2p-test.tsv.gz is decoded, greedily or with beams (the search ends when N hypotheses have). Figures are
+percentages by the rule in scripts/python/scoring.py. --write stores `word TAB phonemes` of each word, in the order of
+the test list: g2p-hf-greedy.tsv.gz is the greedy output, g2p-hf-beam4.tsv.gz that of --num-beams 4.
 """
 
 import argparse
@@ -27,12 +29,12 @@ from scoring import score, single_reference  # noqa: E402
 def main(options: argparse.Namespace) -> None:
     lexicon = dict(list(read_test_list(ROOT / "test/fixtures/g2p-test.tsv.gz").items())[: options.words])
     model = read_checkpoint(options.model).to(DTYPES[options.dtype])
-    outputs = pronounce(model, list(lexicon), options.batch_size)
+    outputs = pronounce(model, list(lexicon), options.batch_size, options.num_beams, options.length_penalty)
     references = list(lexicon.values())
     figures = score(outputs, references) | {"singleReference": score(outputs, single_reference(references))}
-    if options.write_greedy:
+    if options.write:
         rows = (f"{word}\t{' '.join(row)}" for word, row in zip(lexicon, outputs, strict=True))
-        write_lines(options.write_greedy, rows)
+        write_lines(options.write, rows)
     print(json.dumps(rounded(figures)) if options.json else table(figures))
 
 
@@ -52,7 +54,9 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--model", type=Path, default=ROOT / "models/g2p-en")
     parser.add_argument("--dtype", choices=["float32", "bfloat16"], default="float32", help="type of the computation")
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("--write-greedy", type=Path)
+    parser.add_argument("--write", type=Path)
+    parser.add_argument("--num-beams", type=int, default=1)
+    parser.add_argument("--length-penalty", type=float, default=0.0)
     parser.add_argument("--words", type=int, help="only the first N words")
     parser.add_argument("--batch-size", type=int, default=256)
     return parser.parse_args()

@@ -56,6 +56,47 @@ describe('generate', () => {
     expect(texts.join('')).toBe(chunks.at(-1)?.text)
   })
 
+  test('beams, samples and constraints: a line for each sequence', async () => {
+    const beams = lines((await generate(['--beam-width', '3', 'queue', 'choir'])).stdout)
+    expect(beams).toHaveLength(6)
+    expect([beams[0], beams[3]]).toEqual([said.queue, said.choir])
+    const fewer = lines((await generate(['--beam-width', '3', '--num-return-sequences', '2', 'queue'])).stdout)
+    expect(fewer).toEqual(beams.slice(0, 2))
+    expect(lines((await generate(['--stream', '--beam-width', '3', 'queue', 'choir'])).stdout)).toEqual(beams)
+
+    const sampling = [
+      '--top-k',
+      '40',
+      '--temperature',
+      '2',
+      '--num-return-sequences',
+      '4',
+      '--seed',
+      '12345678901234567890',
+    ]
+    const [first] = objects((await generate(['--json', '--log-probs', ...sampling, 'choir'])).stdout)
+    expect(first?.sequences).toHaveLength(4)
+    expect(first).toMatchObject({ logProbs: expect.any(Array), cumLogProb: expect.any(Number) })
+    const texts = ((first?.sequences ?? []) as { text: string }[]).map(({ text }) => text)
+    expect(lines((await generate([...sampling, 'choir'])).stdout)).toEqual(texts)
+  })
+
+  test('words and allowed sequences, many of each', async () => {
+    const [allowed] = objects(
+      (await generate(['--json', '--allow-ids', '59,60', '--allow-ids', '59, 61', 'rhythm'])).stdout,
+    )
+    expect([
+      [59, 60],
+      [59, 61],
+    ]).toContainEqual(allowed?.outputTokenIds)
+    const [plain] = objects((await generate(['--json', 'rhythm'])).stdout)
+    const ids = plain?.outputTokenIds as number[]
+    const [stopped] = objects((await generate(['--json', '--stop', 'x', '--stop-ids', `${ids[1]}`, 'rhythm'])).stdout)
+    expect(stopped).toMatchObject({ finishReason: 'stop-words', outputTokenIds: ids.slice(0, 2) })
+    const [without] = objects((await generate(['--json', '--bad-ids', `${ids[1]}`, 'rhythm'])).stdout)
+    expect(without?.outputTokenIds).not.toContain(ids[1])
+  })
+
   test('a bad input fails its line only', async () => {
     const { code, stdout, stderr } = await generate([], 'queue\n\nchoir\n')
     expect({ code, lines: lines(stdout) }).toEqual({ code: 1, lines: [said.queue, '', said.choir] })
@@ -102,6 +143,16 @@ test.each([
   [['translate'], 2, '', 'there is no command translate'],
   [['generate', 'queue'], 2, '', '--model DIR is missing'],
   [['generate', '--model', 'x', '--beams', '4'], 2, '', '--beams'],
+  [['generate', '--help'], 0, '--no-repeat-ngram-size N', ''],
+  [['generate', '--model', 'x', '--top-p', 'half'], 2, '', "--top-p takes a number, got 'half'"],
+  [['generate', '--model', 'x', '--seed', '-1'], 2, '', '--seed'],
+  [['generate', '--model', 'x', '--stop-ids', '5,x'], 2, '', "--stop-ids takes whole numbers, got 'x'"],
+  [
+    ['generate', '--model', sampleModel, '--beam-width', '99', 'a'],
+    1,
+    '',
+    'input 1: beamWidth must be an integer from 1 to 64',
+  ],
   [['generate', '--model', 'x', '--ids', '5,x'], 2, '', "--ids takes whole numbers, got 'x'"],
   [['inspect'], 2, '', 'inspect takes one model folder'],
   [['inspect', '/no/such/folder'], 1, '', 'error [ERR_MODEL_NOT_FOUND]: there is no model folder /no/such/folder'],

@@ -28,10 +28,12 @@ describe('pronunciations equal those of Hugging Face', () => {
 test('a result says what was read, what was generated, why it ended and how long it took', async () => {
   const ids = Array.from(engine.tokenizer?.encode('queue') ?? [])
   const result = await engine.generate({ input: 'queue' })
+  const { text, outputTokenIds, finishReason } = result
   expect(result).toEqual({
     text: engine.tokenizer?.decode(result.outputTokenIds),
     outputTokenIds: expect.any(Array),
     finishReason: 'end-id',
+    sequences: [{ text, outputTokenIds, finishReason }],
     usage: { inputTokens: ids.length, outputTokens: result.outputTokenIds.length },
     timings: {
       totalMs: expect.any(Number),

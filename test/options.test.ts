@@ -1,25 +1,18 @@
 import { expect, test } from 'vitest'
 import { checkEngineOptions, toRawEngineOptions } from '../lib/config.js'
-import { AbortError, errorFromNative, TrtllmError, toTrtllmError } from '../lib/errors.js'
+import { AbortError, errorFromNative, toTrtllmError } from '../lib/errors.js'
 import type { ModelFolder } from '../lib/model-folder.js'
 import { explainLoadFailure } from '../lib/native.js'
-import { checkRequest, type RequestContext } from '../lib/request.js'
-
-function thrownBy(run: () => unknown): TrtllmError {
-  try {
-    run()
-  } catch (error) {
-    if (error instanceof TrtllmError) return error
-    throw error
-  }
-  throw new Error('nothing was thrown')
-}
+import { checkRequest } from '../lib/request.js'
+import { requestContext as context, thrownBy } from './helpers/request-context.js'
 
 test.each<[object, string, string]>([
   [{ maxBatchsize: 1 }, 'ERR_UNKNOWN_OPTION', 'unknown option maxBatchsize'],
   [{ kvCache: { maxTokenz: 1 } }, 'ERR_UNKNOWN_OPTION', 'unknown option kvCache.maxTokenz'],
   [{ maxBatchSize: 0 }, 'ERR_INVALID_ARGUMENT', 'maxBatchSize must be an integer >= 1, got 0'],
   [{ maxNumTokens: 1.5 }, 'ERR_INVALID_ARGUMENT', 'maxNumTokens must be an integer >= 1, got 1.5'],
+  [{ maxBeamWidth: 1025 }, 'ERR_INVALID_ARGUMENT', 'maxBeamWidth must be an integer from 1 to 1024, got 1025'],
+  [{ gatherGenerationLogits: 1 }, 'ERR_INVALID_ARGUMENT', 'gatherGenerationLogits must be true or false, got 1'],
   [{ maxQueueSize: '8' }, 'ERR_INVALID_ARGUMENT', "maxQueueSize must be an integer >= 1, got '8'"],
   [{ maxQueueSize: 2 ** 31 }, 'ERR_INVALID_ARGUMENT', 'maxQueueSize must be an integer >= 1, got 2147483648'],
   [{ kvCache: { maxTokens: -3 } }, 'ERR_INVALID_ARGUMENT', 'kvCache.maxTokens must be an integer >= 1, got -3'],
@@ -40,7 +33,12 @@ test.each<[object, string, string]>([
   [{ normalizeLogProbs: 1 }, 'ERR_INVALID_ARGUMENT', 'normalizeLogProbs must be true or false, got 1'],
   [{ threads: 0 }, 'ERR_INVALID_ARGUMENT', 'threads must be an integer from 1 to 1024, got 0'],
   [{ weights: 'int4' }, 'ERR_INVALID_ARGUMENT', "weights must be one of 'auto', 'float32', 'bfloat16', got 'int4'"],
-  [{ tokenizer: {} }, 'ERR_INVALID_ARGUMENT', 'tokenizer must be a path or an object with encode and decode'],
+  [{ tokenizer: {} }, 'ERR_INVALID_ARGUMENT', 'tokenizer must be a path or an object with encode, decode and perhaps'],
+  [
+    { tokenizer: { encode: () => [], decode: () => '', encodePlain: 1 } },
+    'ERR_INVALID_ARGUMENT',
+    'tokenizer must be a path or an object with encode, decode and perhaps encodePlain',
+  ],
   [{ scheduler: { capacitySchedulerPolicy: 'max-utilization' } }, 'ERR_UNSUPPORTED', 'max-utilization'],
 ])('engine options %j are refused', (options, code, message) => {
   expect(thrownBy(() => checkEngineOptions(options))).toMatchObject({ code, message: expect.stringContaining(message) })
@@ -51,14 +49,16 @@ test('a misspelt option comes with the right one', () => {
   expect(thrownBy(() => checkEngineOptions({ zzz: 1 })).hint).toContain('there are: maxBatchSize, ')
 })
 
+const model = { kind: 'checkpoint', encoder: { folder: 'e' }, decoder: { folder: 'd' } } as ModelFolder
+
 test('options cross the border under their names, with our defaults', () => {
-  const model = { encoder: { folder: 'e' }, decoder: { folder: 'd' } } as ModelFolder
   const options = { maxBatchSize: 4, maxQueueSize: undefined, threads: 2, kvCache: { maxTokens: 64 } }
   expect(toRawEngineOptions(model, checkEngineOptions(options), ['threads', 'weights'])).toEqual({
     encoderPath: 'e',
     decoderPath: 'd',
     config: {
       maxBatchSize: 4,
+      maxBeamWidth: 64,
       normalizeLogProbs: false,
       enableChunkedContext: false,
       schedulerConfig: { capacitySchedulerPolicy: 'guaranteed-no-evict' },
@@ -68,8 +68,15 @@ test('options cross the border under their names, with our defaults', () => {
   })
 })
 
+test('the width of beams and the gathering of logits cross; engines have a width of their own', () => {
+  const options = checkEngineOptions({ maxBeamWidth: 8, gatherGenerationLogits: true })
+  const { config } = toRawEngineOptions(model, options, [])
+  expect(config).toMatchObject({ maxBeamWidth: 8, gatherGenerationLogits: true })
+  const { config: ofEngine } = toRawEngineOptions({ ...model, kind: 'engine' }, {}, [])
+  expect(ofEngine).not.toHaveProperty('maxBeamWidth')
+})
+
 test('our own options of the runtime cross beside the configuration', () => {
-  const model = { encoder: { folder: 'e' }, decoder: { folder: 'd' } } as ModelFolder
   const options = checkEngineOptions({ encoderTokenBudget: 64, kvCache: { tokensPerBlock: 16, reuseEncoder: false } })
   const all = ['encoderTokenBudget', 'tokensPerBlock', 'reuseEncoder']
   expect(toRawEngineOptions(model, options, all).runtime).toEqual({
@@ -82,25 +89,6 @@ test('our own options of the runtime cross beside the configuration', () => {
   const error = thrownBy(() => toRawEngineOptions(model, { threads: 2 }, []))
   expect(error).toMatchObject({ code: 'ERR_UNSUPPORTED', message: 'this runtime has no option threads' })
 })
-
-const context: RequestContext = {
-  limits: {
-    maxBatchSize: 8,
-    maxNumTokens: 20,
-    maxBeamWidth: 1,
-    maxInputLength: 20,
-    maxSequenceLength: 50,
-    encoderVocabSize: 30,
-    decoderVocabSize: 40,
-    tokensPerBlock: 32,
-    numSelfBlocks: 8,
-    numCrossBlocks: 8,
-    threads: 1,
-    weights: 'float32',
-  },
-  specialTokenIds: { decoderStart: 0, end: 1, begin: null, pad: 0 },
-  tokenizer: { encode: (text) => Array.from(text, () => 3), decode: () => '' },
-}
 
 test.each<[unknown, string, string]>([
   [{}, 'ERR_INVALID_ARGUMENT', 'either input or inputTokenIds, got neither'],

@@ -1,6 +1,19 @@
 /** What must compile and what must not; checked by tsc, never run. */
 import { expectTypeOf } from 'vitest'
-import { AbortError, Engine, type EngineOptions, type Request, type Result, type TrtllmError } from '../lib/index.js'
+import {
+  AbortError,
+  type BestSoFar,
+  Engine,
+  type EngineOptions,
+  type LogitsContext,
+  type Request,
+  type Result,
+  type Score,
+  type Sequence,
+  type Tensor,
+  type TokenIds,
+  type TrtllmError,
+} from '../lib/index.js'
 
 declare const engine: Engine
 
@@ -13,6 +26,12 @@ expectTypeOf(engine.stream({ inputTokenIds: new Int32Array(3) }).result).resolve
 expectTypeOf<TrtllmError>().toExtend<Error>()
 expectTypeOf(new AbortError(undefined).name).toEqualTypeOf<'AbortError'>()
 
+expectTypeOf<Result['sequences']>().toEqualTypeOf<Sequence[]>()
+expectTypeOf<Result>().toExtend<Sequence>()
+expectTypeOf<Result['contextLogits']>().toEqualTypeOf<Tensor | undefined>()
+expectTypeOf(engine.score({ input: 'text', targetTokenIds: [1] })).resolves.toEqualTypeOf<Score>()
+expectTypeOf(engine.embed({ input: 'text', pooling: 'mean' })).resolves.toEqualTypeOf<Tensor>()
+
 // options that may be undefined can be passed through
 const signal = undefined as AbortSignal | undefined
 expectTypeOf({ input: 'text', signal, timeoutMs: undefined }).toExtend<Request>()
@@ -24,8 +43,26 @@ async function disposes() {
     expectTypeOf(text).toEqualTypeOf<string>()
     expectTypeOf(outputTokenIds).toEqualTypeOf<number[]>()
   }
+  for await (const { best } of loaded.stream({ input: 'text', beamWidth: 4 })) {
+    expectTypeOf(best).toEqualTypeOf<BestSoFar | undefined>()
+  }
 }
 void disposes
+
+const words: readonly (string | TokenIds)[] = ['text', [1, 2], new Int32Array(2)]
+const everything: Request = {
+  input: 'text',
+  beamWidth: 4,
+  seed: 5n,
+  stopWords: words,
+  embeddingBias: new Map([[5, -1]]),
+  allowedSequences: words,
+  logitsProcessor: ({ outputTokenIds, logits }) => {
+    expectTypeOf(outputTokenIds).toEqualTypeOf<LogitsContext['outputTokenIds']>()
+    logits[0]?.fill(0)
+  },
+}
+void everything
 
 // @ts-expect-error: a misspelt option
 const misspelt: EngineOptions = { maxBatchsize: 4 }

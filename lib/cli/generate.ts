@@ -4,22 +4,25 @@ import { parseArgs } from 'node:util'
 import { Engine } from '../engine.js'
 import { TrtllmError } from '../errors.js'
 import type { Request } from '../request.js'
-import type { Result } from '../response.js'
-import type { StreamChunk, TextStream } from '../stream.js'
+import type { Result, Sequence } from '../response.js'
+import type { TextStream } from '../stream.js'
+import { DECODING_FLAGS, DECODING_USAGE, parseIds, toDecodingFields } from './decoding-options.js'
 import { printError, UsageError, write } from './output.js'
 
 export const GENERATE_USAGE = `Usage: trtllm-node generate --model DIR [options] [texts...]
 
-One result per input and line, in the order of the inputs. Inputs are the texts given and
-then the --ids given, or else the lines of standard input.
+One line per sequence, in the order of the inputs; that is one line per input unless several
+beams or samples are wanted. Inputs are the texts given and then the --ids given, or else the
+lines of standard input.
 
-  --model DIR        model folder
-  --ids 5,17,3       token ids instead of a text; may be given many times
-  --max-tokens N     most tokens to generate per input
-  --stream           print text as it is generated
-  --json             one JSON object per input: text, outputTokenIds, finishReason, usage, timings,
-                     or error; with --stream also one per chunk: {"index", "chunk"}
-`
+  --model DIR              model folder
+  --ids 5,17,3             token ids instead of a text; may be given many times
+  --stream                 print text as it is generated: of the first sequence; the others follow
+  --json                   one JSON object per input: text, outputTokenIds, finishReason, sequences,
+                           usage, timings, or error; with --stream also one per chunk: {"index", "chunk"}
+
+Decoding; texts are tokenised as the model's tokenizer does, ids are lists like 5,17,3:
+${DECODING_USAGE}`
 
 /** So many inputs are in flight at once. */
 const MAX_IN_FLIGHT = 256
@@ -41,17 +44,18 @@ export async function generate(args: string[]): Promise<number> {
     options: {
       model: { type: 'string' },
       ids: { type: 'string', multiple: true, default: [] },
-      'max-tokens': { type: 'string' },
       stream: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
+      ...DECODING_FLAGS,
     },
   })
   if (values.model === undefined) throw new UsageError('--model DIR is missing')
-  const maxTokens = parseCount('--max-tokens', values['max-tokens'])
-  const given: Input[] = [...positionals.map((input) => ({ input })), ...values.ids.map(parseIds)]
+  const fields = toDecodingFields(values)
+  const idLists = values.ids.map((list) => ({ inputTokenIds: parseIds(list, '--ids') }))
+  const given: Input[] = [...positionals.map((input) => ({ input })), ...idLists]
   const engine = await Engine.load(values.model)
   try {
-    return await runAll(engine, given.length > 0 ? given : linesOfStdin(), maxTokens, values)
+    return await runAll(engine, given.length > 0 ? given : linesOfStdin(), fields, values)
   } finally {
     await engine.close()
   }
@@ -61,7 +65,7 @@ export async function generate(args: string[]): Promise<number> {
 async function runAll(
   engine: Engine,
   inputs: Iterable<Input> | AsyncIterable<Input>,
-  maxTokens: number | undefined,
+  fields: Partial<Request>,
   flags: Flags,
 ): Promise<number> {
   const unprinted: Promise<void>[] = []
@@ -69,7 +73,7 @@ async function runAll(
   let index = 0
   let failures = 0
   for await (const input of inputs) {
-    const job = start(engine, { ...input, maxTokens }, index++, flags)
+    const job = start(engine, { ...input, ...fields }, index++, flags)
     printed = printed.then(async () => {
       if (!(await print(engine, job, flags))) failures++
     })
@@ -94,7 +98,7 @@ function onlyOurs(error: unknown): TrtllmError {
 }
 
 /** Text, or the token ids where the engine has no tokenizer. */
-function shown({ text, outputTokenIds }: StreamChunk, engine: Engine): string {
+function shown({ text, outputTokenIds }: Pick<Sequence, 'text' | 'outputTokenIds'>, engine: Engine): string {
   return engine.tokenizer === undefined ? `${outputTokenIds.join(' ')} ` : text
 }
 
@@ -105,8 +109,13 @@ async function print(engine: Engine, { index, stream, outcome }: Job, { json }: 
   const failed = result instanceof TrtllmError
   if (failed) printError(result, `input ${index + 1}: `)
   if (json) await write(`${JSON.stringify(failed ? errorLine(index, result) : { index, ...result })}\n`)
-  else await write(failed || stream !== undefined ? '\n' : `${shown(result, engine)}\n`)
+  else await write(failed ? '\n' : asLines(engine, result, stream !== undefined))
   return !failed
+}
+
+/** A line for each sequence; the text of the first may be there already. */
+function asLines(engine: Engine, { sequences }: Result, isFirstPrinted: boolean): string {
+  return sequences.map((sequence, i) => `${i === 0 && isFirstPrinted ? '' : shown(sequence, engine)}\n`).join('')
 }
 
 async function printChunks(engine: Engine, stream: TextStream, index: number, json: boolean): Promise<void> {
@@ -125,14 +134,4 @@ function errorLine(index: number, { code, message }: TrtllmError): object {
 
 async function* linesOfStdin(): AsyncGenerator<Input> {
   for await (const input of createInterface({ input: process.stdin })) yield { input }
-}
-
-function parseIds(list: string): Input {
-  return { inputTokenIds: list.split(',').map((id) => parseCount('--ids', id.trim()) ?? 0) }
-}
-
-function parseCount(flag: string, value: string | undefined): number | undefined {
-  if (value === undefined) return undefined
-  if (/^\d+$/.test(value)) return Number(value)
-  throw new UsageError(`${flag} takes whole numbers, got '${value}'`)
 }

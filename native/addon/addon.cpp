@@ -3,6 +3,7 @@
 #include "engine.h"
 #include "errors.h"
 #include "fields.h"
+#include "logitsPostProcessor.h"
 #include "napiSetup.h"
 #include "runtimeExtension.h"
 #include "worker.h"
@@ -19,22 +20,26 @@
 namespace trtllm_node {
 namespace {
 
-Napi::Promise startLoading(Napi::Env env, EngineOptions options, Napi::Function const& onResponses) {
+Napi::Promise startLoading(Napi::Env env, EngineOptions options, Engine::Listeners const& listeners) {
+    RequestHooks const hooks;
+    installLogitsPostProcessor(options.config, hooks);
     return runOffThread(
         env,
         [options = std::move(options)] {
             return createRuntimeExecutor(options.encoderPath, options.decoderPath, options.config, options.runtime);
         },
-        [onResponses = Napi::Persistent(onResponses)](Napi::Env, std::unique_ptr<RuntimeExecutor> runtime) {
-            return Engine::wrap(onResponses.Env(), std::move(runtime), onResponses.Value());
+        [hooks, onResponses = Napi::Persistent(listeners.onResponses), onLogits = Napi::Persistent(listeners.onLogits)](
+            Napi::Env, std::unique_ptr<RuntimeExecutor> runtime) {
+            return Engine::wrap(onResponses.Env(), std::move(runtime), hooks, {onResponses.Value(), onLogits.Value()});
         });
 }
 
-/// createEngine(options, onResponses): wrong arguments reject the promise, too.
+/// createEngine(options, onResponses, onLogits): wrong arguments reject the promise, too.
 Napi::Value createEngine(Napi::CallbackInfo const& info) {
     try {
-        Napi::Function const onResponses = requireFunction(info[1], "onResponses");
-        return startLoading(info.Env(), readEngineOptions(info[0]), onResponses);
+        Engine::Listeners const listeners{
+            requireFunction(info[1], "onResponses"), requireFunction(info[2], "onLogits")};
+        return startLoading(info.Env(), readEngineOptions(info[0]), listeners);
     } catch (std::exception const& error) {
         auto const deferred = Napi::Promise::Deferred::New(info.Env());
         deferred.Reject(toJsError(info.Env(), error).Value());

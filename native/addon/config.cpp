@@ -56,6 +56,7 @@ template <> struct Reader<tle::ExecutorConfig> {
         Field{"requestStatsMaxIterations", &Config::setRequestStatsMaxIterations},
         Field{"normalizeLogProbs", &Config::setNormalizeLogProbs},
         Field{"enableChunkedContext", &Config::setEnableChunkedContext},
+        Field{"gatherGenerationLogits", &Config::setGatherGenerationLogits},
         Field{"schedulerConfig", &Config::setSchedulerConfig},
         Field{"kvCacheConfig", &Config::setKvCacheConfig},
     };

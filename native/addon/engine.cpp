@@ -54,6 +54,12 @@ Napi::PropertyDescriptor methodProperty(Napi::Env env, char const* name) {
         name, Napi::Function::New<guarded<callMethod<method>>>(env, name), napi_enumerable);
 }
 
+/// Before the pump starts: its thread cannot be left behind if this fails.
+RequestHooks attach(Napi::Env env, RequestHooks hooks, Napi::Function const& onLogits) {
+    hooks.bridge->attach(env, onLogits);
+    return hooks;
+}
+
 Napi::Value toJs(Napi::Env env, ResponsePump::Enqueued const& enqueued) {
     if (auto const* id = std::get_if<ResponsePump::IdType>(&enqueued)) {
         return Napi::Number::New(env, static_cast<double>(*id));
@@ -63,11 +69,12 @@ Napi::Value toJs(Napi::Env env, ResponsePump::Enqueued const& enqueued) {
 
 } // namespace
 
-Napi::Object Engine::wrap(Napi::Env env, std::unique_ptr<RuntimeExecutor> runtime, Napi::Function const& onResponses) {
+Napi::Object Engine::wrap(
+    Napi::Env env, std::unique_ptr<RuntimeExecutor> runtime, RequestHooks hooks, Listeners const& listeners) {
     Napi::Object limits = toJs(env, runtime->limits());
     limits.Freeze();
-    auto held =
-        std::make_unique<std::shared_ptr<Engine>>(std::make_shared<Engine>(env, std::move(runtime), onResponses));
+    auto held = std::make_unique<std::shared_ptr<Engine>>(
+        std::make_shared<Engine>(env, std::move(runtime), std::move(hooks), listeners));
     Napi::Object object = Napi::Object::New(env);
     object.DefineProperties({
         Napi::PropertyDescriptor::Value("limits", limits, napi_enumerable),
@@ -85,10 +92,11 @@ Napi::Object Engine::wrap(Napi::Env env, std::unique_ptr<RuntimeExecutor> runtim
     return object;
 }
 
-Engine::Engine(Napi::Env env, std::unique_ptr<RuntimeExecutor> runtime, Napi::Function const& onResponses)
+Engine::Engine(Napi::Env env, std::unique_ptr<RuntimeExecutor> runtime, RequestHooks hooks, Listeners const& listeners)
     : mEnv(env)
     , mRuntime(std::move(runtime))
-    , mPump(ResponsePump::start(env, mRuntime->executor(), onResponses)) {
+    , mHooks(attach(env, std::move(hooks), listeners.onLogits))
+    , mPump(ResponsePump::start(env, *mRuntime, mHooks.registry, listeners.onResponses)) {
     napi_add_env_cleanup_hook(mEnv, onEnvironmentEnd, this);
 }
 
@@ -100,7 +108,7 @@ Engine::~Engine() {
 Napi::Value Engine::enqueue(Napi::CallbackInfo const& info) {
     Napi::Array const items = requireArray(info[0], "requests");
     Napi::Array outcomes = Napi::Array::New(info.Env(), items.Length());
-    std::vector<tensorrt_llm::executor::Request> requests;
+    std::vector<IncomingRequest> requests;
     std::vector<std::uint32_t> positions;
     for (std::uint32_t i = 0; i < items.Length(); ++i) {
         try {
@@ -111,8 +119,8 @@ Napi::Value Engine::enqueue(Napi::CallbackInfo const& info) {
         }
     }
     // Checked only now: a getter of a request may have closed the engine.
-    auto const enqueued =
-        mClosing ? std::vector<ResponsePump::Enqueued>(requests.size(), kCLOSED) : mPump->enqueue(info.Env(), requests);
+    auto const enqueued = mClosing ? std::vector<ResponsePump::Enqueued>(requests.size(), kCLOSED)
+                                   : mPump->enqueue(info.Env(), std::move(requests));
     for (std::size_t i = 0; i < positions.size(); ++i) {
         outcomes[positions[i]] = toJs(info.Env(), enqueued[i]);
     }
@@ -161,6 +169,7 @@ Napi::Promise Engine::shutDownOffThread() {
         },
         [self = shared_from_this()](Napi::Env env, std::monostate) {
             self->mPump->finish(env);
+            self->mHooks.bridge->release();
             return env.Undefined();
         });
 }
@@ -170,6 +179,7 @@ void Engine::shutDown(Clock::time_point drainUntil) {
         return;
     }
     auto const deadline = Clock::now() + kSHUTDOWN_TIMEOUT;
+    mHooks.bridge->stop(); // the runtime's thread must not wait for JavaScript any more
     mPump->cancelAll();
     mPump->stop(drainUntil);
     // A drained runtime ends at once, even if draining took all the time.
@@ -194,6 +204,7 @@ void Engine::onEnvironmentEnd(void* data) {
     engine.mClosing = true;
     engine.shutDown(Clock::now());
     engine.mPump->release();
+    engine.mHooks.bridge->release();
 }
 
 } // namespace trtllm_node

@@ -10,6 +10,7 @@
 /// 4. No wait is without a bound: a Worker's end must not hang on a step of the model.
 #pragma once
 
+#include "logitsPostProcessor.h"
 #include "napiSetup.h"
 #include "responsePump.h"
 #include "runtimeExtension.h"
@@ -20,11 +21,17 @@ namespace trtllm_node {
 
 class Engine : public std::enable_shared_from_this<Engine> {
 public:
-    /// The JavaScript object: limits, enqueue, cancel, snapshot, takeStats, close.
-    [[nodiscard]] static Napi::Object wrap(
-        Napi::Env env, std::unique_ptr<RuntimeExecutor> runtime, Napi::Function const& onResponses);
+    /// What JavaScript is called with; neither may throw.
+    struct Listeners {
+        Napi::Function onResponses;
+        Napi::Function onLogits;
+    };
 
-    Engine(Napi::Env env, std::unique_ptr<RuntimeExecutor> runtime, Napi::Function const& onResponses);
+    /// The JavaScript object: limits, enqueue, cancel, snapshot, takeStats, close. `hooks`: those of the runtime.
+    [[nodiscard]] static Napi::Object wrap(
+        Napi::Env env, std::unique_ptr<RuntimeExecutor> runtime, RequestHooks hooks, Listeners const& listeners);
+
+    Engine(Napi::Env env, std::unique_ptr<RuntimeExecutor> runtime, RequestHooks hooks, Listeners const& listeners);
     ~Engine();
     Engine(Engine const&) = delete;
     Engine& operator=(Engine const&) = delete;
@@ -36,7 +43,8 @@ public:
     [[nodiscard]] Napi::Value close(Napi::CallbackInfo const& info);
 
 private:
-    /// Cancels everything, waits for the requests to end until `drainUntil` at most, and ends the runtime.
+    /// Frees the runtime's thread from JavaScript, cancels everything, waits for the requests to end until `drainUntil`
+    /// at most, and ends the runtime.
     void shutDown(ResponsePump::Clock::time_point drainUntil);
     [[nodiscard]] Napi::Promise shutDownOffThread();
     static void onCollected(napi_env env, void* held, void* hint);
@@ -44,6 +52,7 @@ private:
 
     Napi::Env mEnv;
     std::unique_ptr<RuntimeExecutor> mRuntime;
+    RequestHooks mHooks;
     std::shared_ptr<ResponsePump> mPump;
     bool mClosing = false;
     Napi::Reference<Napi::Promise> mClosed; ///< empty until close() is called

@@ -91,6 +91,18 @@ double requireNumber(Napi::Value const& value, std::string const& path, Range co
     return number;
 }
 
+std::uint64_t requireUint64(Napi::Value const& value, std::string const& path) {
+    if (!value.IsBigInt()) {
+        return static_cast<std::uint64_t>(requireNumber(value, path, everyValue<std::uint64_t>(), true));
+    }
+    bool isLossless = false;
+    auto const number = value.As<Napi::BigInt>().Uint64Value(&isLossless);
+    if (!isLossless) {
+        refuse(value, path, "an integer of 64 bits without sign");
+    }
+    return number;
+}
+
 void refuseUnknown(Napi::Object const& object, std::string const& path, std::initializer_list<char const*> names) {
     Napi::Array const keys = object.GetPropertyNames();
     for (std::uint32_t i = 0; i < keys.Length(); ++i) {
@@ -123,6 +135,16 @@ std::vector<std::int32_t> Reader<std::vector<std::int32_t>>::read(Napi::Value co
     }
     auto const array = value.As<Napi::Int32Array>();
     return {array.Data(), array.Data() + array.ElementLength()};
+}
+
+std::list<std::vector<std::int32_t>> Reader<std::list<std::vector<std::int32_t>>>::read(
+    Napi::Value const& value, std::string const& path) {
+    Napi::Array const array = requireArray(value, path);
+    std::list<std::vector<std::int32_t>> lists;
+    for (std::uint32_t i = 0; i < array.Length(); ++i) {
+        lists.push_back(Reader<std::vector<std::int32_t>>::read(array[i], path + "[" + std::to_string(i) + "]"));
+    }
+    return lists;
 }
 
 } // namespace trtllm_node

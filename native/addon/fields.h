@@ -20,6 +20,7 @@
 #include <filesystem>
 #include <initializer_list>
 #include <limits>
+#include <list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -63,6 +64,8 @@ template <typename T> constexpr Range everyValue() {
 [[nodiscard]] std::string requireString(Napi::Value const& value, std::string const& path);
 [[nodiscard]] double requireNumber(
     Napi::Value const& value, std::string const& path, Range const& range, bool isInteger);
+/// A number without fraction, or a BigInt for what a number cannot hold exactly.
+[[nodiscard]] std::uint64_t requireUint64(Napi::Value const& value, std::string const& path);
 /// @throws ArgumentError if the object has a key that is not among `names`.
 void refuseUnknown(Napi::Object const& object, std::string const& path, std::initializer_list<char const*> names);
 
@@ -75,7 +78,9 @@ template <typename T> struct EnumNames;
 template <typename T>
 [[nodiscard]] T readValue(
     Napi::Value const& value, std::string const& path, std::optional<Range> const& range = std::nullopt) {
-    if constexpr (std::is_arithmetic_v<T> && !std::is_same_v<T, bool>) {
+    if constexpr (std::is_same_v<T, std::uint64_t>) {
+        return requireUint64(value, path);
+    } else if constexpr (std::is_arithmetic_v<T> && !std::is_same_v<T, bool>) {
         return static_cast<T>(requireNumber(value, path, range.value_or(everyValue<T>()), std::is_integral_v<T>));
     } else {
         return Reader<T>::read(value, path);
@@ -95,6 +100,11 @@ template <> struct Reader<std::filesystem::path> {
 /// An Int32Array; the values are copied.
 template <> struct Reader<std::vector<std::int32_t>> {
     static std::vector<std::int32_t> read(Napi::Value const& value, std::string const& path);
+};
+
+/// An array of Int32Arrays.
+template <> struct Reader<std::list<std::vector<std::int32_t>>> {
+    static std::list<std::vector<std::int32_t>> read(Napi::Value const& value, std::string const& path);
 };
 
 template <typename T>

@@ -2,6 +2,8 @@
 
 #include "errors.h"
 #include "runtimeExtension.h"
+#include "tensors.h"
+#include "typedArrays.h"
 
 #include <algorithm>
 #include <chrono>
@@ -19,6 +21,7 @@ constexpr std::uint8_t kSEQUENCE_FINAL = 2;
 constexpr std::uint8_t kERROR = 4;
 
 constexpr std::size_t kTIMINGS = 4;
+constexpr std::int32_t kUNKNOWN = -1;
 constexpr double kNAN = std::numeric_limits<double>::quiet_NaN();
 
 template <typename T> void extend(std::vector<T>& all, std::vector<T> const& more) {
@@ -29,12 +32,6 @@ template <typename T> std::uint32_t endOf(std::vector<T> const& values) {
     return static_cast<std::uint32_t>(values.size());
 }
 
-template <typename T> Napi::Value toTypedArray(Napi::Env env, std::vector<T> const& values) {
-    auto array = Napi::TypedArrayOf<T>::New(env, values.size());
-    std::copy(values.begin(), values.end(), array.Data());
-    return array;
-}
-
 Napi::Value toArray(Napi::Env env, std::vector<std::string> const& texts) {
     Napi::Array array = Napi::Array::New(env, texts.size());
     for (std::uint32_t i = 0; i < texts.size(); ++i) {
@@ -43,27 +40,54 @@ Napi::Value toArray(Napi::Env env, std::vector<std::string> const& texts) {
     return array;
 }
 
+/// A copy of its own part: JavaScript must not hold the memory of a whole batch.
+Napi::Value toFloat32Array(Napi::Env env, NamedTensor const& named) {
+    std::size_t size = 1;
+    for (auto const length : named.shape) {
+        size *= length;
+    }
+    auto const values = floatsOf(named.tensor).subspan(named.offset, size);
+    auto array = Napi::Float32Array::New(env, size);
+    std::copy(values.begin(), values.end(), array.Data());
+    return array;
+}
+
+Napi::Array toShape(Napi::Env env, std::vector<std::uint32_t> const& lengths) {
+    Napi::Array shape = Napi::Array::New(env, lengths.size());
+    for (std::uint32_t i = 0; i < lengths.size(); ++i) {
+        shape.Set(i, lengths[i]);
+    }
+    return shape;
+}
+
 } // namespace
 
 bool isLast(tle::Response const& response) {
     return response.hasError() || response.getResult().isFinal;
 }
 
-void PackedResponses::append(tle::Response const& response) {
-    if (response.hasError()) {
-        appendError(response.getRequestId(), toErrorMessage(response.getErrorMsg()));
+void PackedResponses::append(tle::IdType id, tle::Response const& response, ResponseExtract extract) {
+    if (response.hasError() || !extract.failure.empty()) {
+        appendError(id, response.hasError() ? toErrorMessage(response.getErrorMsg()) : std::move(extract.failure));
         return;
     }
     tle::Result const& result = response.getResult();
     auto const flags = (result.isFinal ? kFINAL : 0) | (result.isSequenceFinal ? kSEQUENCE_FINAL : 0);
-    appendResult(result);
+    if (extract.scores.empty()) {
+        appendResult(result);
+    } else {
+        appendScores(extract.scores);
+    }
+    appendTensors(std::move(extract.tensors));
     appendTimings(response);
-    appendHead(response.getRequestId(), static_cast<std::uint8_t>(flags), result.sequenceIndex);
+    mStable.push_back(stableBeamPrefix(response).value_or(kUNKNOWN));
+    appendHead(id, static_cast<std::uint8_t>(flags), result.sequenceIndex);
 }
 
 void PackedResponses::appendError(tle::IdType id, std::string message) {
     mErrors.push_back(std::move(message));
     mTimings.insert(mTimings.end(), kTIMINGS, kNAN);
+    mStable.push_back(kUNKNOWN);
     appendHead(id, kFINAL | kSEQUENCE_FINAL | kERROR, 0);
 }
 
@@ -112,6 +136,37 @@ void PackedResponses::appendRow(tle::Result const& result, std::size_t row) {
     mCumLogProbs.push_back(hasCumLogProb ? (*result.cumLogProbs)[row] : std::numeric_limits<float>::quiet_NaN());
 }
 
+/// A row without tokens, whose log-probabilities are the scores.
+void PackedResponses::appendScores(std::vector<float> const& scores) {
+    mFinishReasons.push_back(static_cast<std::uint8_t>(tle::FinishReason::kLENGTH));
+    mTokenOffsets.push_back(endOf(mTokens));
+    extend(mLogProbs, scores);
+    mLogProbOffsets.push_back(endOf(mLogProbs));
+    mCumLogProbs.push_back(std::numeric_limits<float>::quiet_NaN());
+}
+
+void PackedResponses::appendTensors(std::vector<NamedTensor> tensors) {
+    auto const response = endOf(mIds);
+    for (NamedTensor& tensor : tensors) {
+        mTensors.push_back({response, std::move(tensor)});
+    }
+}
+
+Napi::Value PackedResponses::tensorsToJs(Napi::Env env) const {
+    Napi::Array array = Napi::Array::New(env, mTensors.size());
+    for (std::uint32_t i = 0; i < mTensors.size(); ++i) {
+        auto const& [response, named] = mTensors[i];
+        Napi::Object object = Napi::Object::New(env);
+        object.Set("response", response);
+        object.Set("beam", named.beam);
+        object.Set("name", named.name);
+        object.Set("shape", toShape(env, named.shape));
+        object.Set("data", toFloat32Array(env, named));
+        array.Set(i, object);
+    }
+    return array;
+}
+
 Napi::Object PackedResponses::toJs(Napi::Env env) const {
     Napi::Object batch = Napi::Object::New(env);
     batch.Set("ids", toTypedArray(env, mIds));
@@ -125,7 +180,9 @@ Napi::Object PackedResponses::toJs(Napi::Env env) const {
     batch.Set("logProbs", toTypedArray(env, mLogProbs));
     batch.Set("cumLogProbs", toTypedArray(env, mCumLogProbs));
     batch.Set("timings", toTypedArray(env, mTimings));
+    batch.Set("stable", toTypedArray(env, mStable));
     batch.Set("errors", toArray(env, mErrors));
+    batch.Set("tensors", tensorsToJs(env));
     return batch;
 }
 

@@ -1,7 +1,8 @@
-/// RawResponseBatch of lib/native.ts: many responses as flat arrays, so that one crossing carries them all.
+/// RawResponseBatch of lib/raw-response.ts: many responses as flat arrays, so that one crossing carries them all.
 #pragma once
 
 #include "napiSetup.h"
+#include "responseExtract.h"
 
 #include <tensorrt_llm/executor/executor.h>
 
@@ -15,7 +16,9 @@ namespace trtllm_node {
 /// so it may be filled on any thread.
 class PackedResponses {
 public:
-    void append(tensorrt_llm::executor::Response const& response);
+    /// `id`: of the request, also where the response comes from one of its children.
+    void append(
+        tensorrt_llm::executor::IdType id, tensorrt_llm::executor::Response const& response, ResponseExtract extract);
     void appendError(tensorrt_llm::executor::IdType id, std::string message);
     [[nodiscard]] bool empty() const { return mIds.empty(); }
     /// On the JavaScript thread.
@@ -25,6 +28,9 @@ private:
     void appendResult(tensorrt_llm::executor::Result const& result);
     void appendRow(tensorrt_llm::executor::Result const& result, std::size_t row);
     void appendTimings(tensorrt_llm::executor::Response const& response);
+    void appendScores(std::vector<float> const& scores);
+    void appendTensors(std::vector<NamedTensor> tensors);
+    [[nodiscard]] Napi::Value tensorsToJs(Napi::Env env) const;
     void appendHead(tensorrt_llm::executor::IdType id, std::uint8_t flags, tensorrt_llm::executor::SizeType32 index);
 
     std::vector<double> mIds;
@@ -38,7 +44,15 @@ private:
     std::vector<float> mLogProbs;
     std::vector<float> mCumLogProbs;
     std::vector<double> mTimings; ///< 4 for each response
+    std::vector<std::int32_t> mStable;
     std::vector<std::string> mErrors;
+
+    struct TensorOfResponse {
+        std::uint32_t response;
+        NamedTensor tensor;
+    };
+
+    std::vector<TensorOfResponse> mTensors;
 };
 
 /// Whether no response of this request follows.

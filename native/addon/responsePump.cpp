@@ -15,9 +15,9 @@ constexpr std::chrono::milliseconds kAWAIT_TIMEOUT{50};
 
 } // namespace
 
-std::shared_ptr<ResponsePump> ResponsePump::start(
-    Napi::Env env, tle::Executor& executor, Napi::Function const& onResponses) {
-    std::shared_ptr<ResponsePump> pump(new ResponsePump(executor, onResponses));
+std::shared_ptr<ResponsePump> ResponsePump::start(Napi::Env env, RuntimeExecutor& runtime,
+    std::shared_ptr<RequestRegistry> registry, Napi::Function const& onResponses) {
+    std::shared_ptr<ResponsePump> pump(new ResponsePump(runtime, std::move(registry), onResponses));
     pump->mWake = WakeFunction::New(
         env, "trtllm-node responses", 0, 1, pump.get(), [keptAlive = pump](Napi::Env, void*, ResponsePump*) {});
     pump->mWake.Unref(env);
@@ -30,23 +30,28 @@ std::shared_ptr<ResponsePump> ResponsePump::start(
     return pump;
 }
 
-ResponsePump::ResponsePump(tle::Executor& executor, Napi::Function const& onResponses)
-    : mExecutor(executor)
+ResponsePump::ResponsePump(
+    RuntimeExecutor& runtime, std::shared_ptr<RequestRegistry> registry, Napi::Function const& onResponses)
+    : mExecutor(runtime.executor())
+    , mVocabSize(static_cast<std::size_t>(runtime.limits().decoderVocabSize))
+    , mRegistry(std::move(registry))
     , mOnResponses(Napi::Persistent(onResponses)) {}
 
-std::vector<ResponsePump::Enqueued> ResponsePump::enqueue(Napi::Env env, std::vector<Request> const& requests) {
-    std::lock_guard const lock(mMutex);
-    std::vector<Enqueued> enqueued;
-    try {
-        auto const ids = mExecutor.enqueueRequests(requests);
-        enqueued.assign(ids.begin(), ids.end());
-    } catch (std::exception const&) {
-        enqueued = enqueueOneByOne(requests);
-    }
-    for (Enqueued const& outcome : enqueued) {
-        if (auto const* id = std::get_if<IdType>(&outcome)) {
-            mInFlight.insert(*id);
+std::vector<ResponsePump::Enqueued> ResponsePump::enqueue(Napi::Env env, std::vector<IncomingRequest> incoming) {
+    std::vector<tle::Request> requests;
+    std::vector<std::optional<IdType>> clientIds;
+    for (auto& [request, extras] : incoming) {
+        auto& clientId = clientIds.emplace_back();
+        if (extras) {
+            clientId = mRegistry->add(std::move(extras));
+            request.setClientId(*clientId);
         }
+        requests.push_back(std::move(request));
+    }
+    std::lock_guard const lock(mMutex);
+    auto enqueued = enqueueAll(requests);
+    for (std::size_t i = 0; i < enqueued.size(); ++i) {
+        track(enqueued[i], clientIds[i]);
     }
     if (!mInFlight.empty()) {
         mWake.Ref(env);
@@ -55,9 +60,18 @@ std::vector<ResponsePump::Enqueued> ResponsePump::enqueue(Napi::Env env, std::ve
     return enqueued;
 }
 
-std::vector<ResponsePump::Enqueued> ResponsePump::enqueueOneByOne(std::vector<Request> const& requests) {
+std::vector<ResponsePump::Enqueued> ResponsePump::enqueueAll(std::vector<tle::Request> const& requests) {
+    try {
+        auto const ids = mExecutor.enqueueRequests(requests);
+        return {ids.begin(), ids.end()};
+    } catch (std::exception const&) {
+        return enqueueOneByOne(requests);
+    }
+}
+
+std::vector<ResponsePump::Enqueued> ResponsePump::enqueueOneByOne(std::vector<tle::Request> const& requests) {
     std::vector<Enqueued> enqueued;
-    for (Request const& request : requests) {
+    for (tle::Request const& request : requests) {
         try {
             enqueued.emplace_back(mExecutor.enqueueRequest(request));
         } catch (std::exception const& error) {
@@ -65,6 +79,18 @@ std::vector<ResponsePump::Enqueued> ResponsePump::enqueueOneByOne(std::vector<Re
         }
     }
     return enqueued;
+}
+
+void ResponsePump::track(Enqueued const& outcome, std::optional<IdType> clientId) {
+    auto const* const id = std::get_if<IdType>(&outcome);
+    if (id == nullptr) {
+        mRegistry->remove(clientId);
+        return;
+    }
+    mInFlight.emplace(*id, clientId);
+    if (clientId) {
+        mIdOfClient.emplace(*clientId, *id);
+    }
 }
 
 void ResponsePump::cancel(IdType id) {
@@ -76,7 +102,7 @@ void ResponsePump::cancel(IdType id) {
 
 void ResponsePump::cancelAll() {
     std::lock_guard const lock(mMutex);
-    for (IdType const id : mInFlight) {
+    for (auto const& [id, clientId] : mInFlight) {
         try {
             mExecutor.cancelRequest(id);
         } catch (std::exception const&) {
@@ -125,7 +151,8 @@ bool ResponsePump::waitForWork() {
 void ResponsePump::pumpOnce() {
     try {
         auto const responses = mExecutor.awaitResponses(kAWAIT_TIMEOUT);
-        publish([&] { take(responses); });
+        auto extracts = extractAll(responses);
+        publish([&] { take(responses, std::move(extracts)); });
     } catch (std::exception const& error) {
         // Nothing can come any more: the executor has ended by itself.
         publish([&] { failAll(toErrorMessage(error.what())); });
@@ -146,20 +173,59 @@ template <typename Fill> void ResponsePump::publish(Fill fill) {
     }
 }
 
-void ResponsePump::take(std::vector<tle::Response> const& responses) {
-    for (tle::Response const& response : responses) {
-        mInbox.append(response);
-        if (isLast(response)) {
-            mInFlight.erase(response.getRequestId());
+std::vector<ResponseExtract> ResponsePump::extractAll(std::vector<Response> const& responses) const {
+    std::vector<ResponseExtract> extracts;
+    extracts.reserve(responses.size());
+    for (Response const& response : responses) {
+        auto const extras = mRegistry->find(response.getClientId());
+        extracts.push_back(extract(response, extras.get(), mVocabSize));
+        if (extras) {
+            auto failure = mRegistry->failure(response.getClientId());
+            extracts.back().failure = failure.empty() ? std::move(extracts.back().failure) : std::move(failure);
         }
+    }
+    return extracts;
+}
+
+void ResponsePump::take(std::vector<Response> const& responses, std::vector<ResponseExtract> extracts) {
+    for (std::size_t i = 0; i < responses.size(); ++i) {
+        Response const& response = responses[i];
+        IdType const id = parentOf(response);
+        mInbox.append(id, response, std::move(extracts[i]));
+        if (!isLast(response)) {
+            continue;
+        }
+        if (id != response.getRequestId()) {
+            mExecutor.cancelRequest(id); // a child failed: its siblings are of no use
+        }
+        end(id);
     }
 }
 
-void ResponsePump::failAll(std::string const& message) {
-    for (IdType const id : mInFlight) {
-        mInbox.appendError(id, message);
+ResponsePump::IdType ResponsePump::parentOf(Response const& response) const {
+    auto const clientId = response.getClientId();
+    auto const found = clientId ? mIdOfClient.find(*clientId) : mIdOfClient.end();
+    return found == mIdOfClient.end() ? response.getRequestId() : found->second;
+}
+
+void ResponsePump::end(IdType id) {
+    auto const found = mInFlight.find(id);
+    if (found == mInFlight.end()) {
+        return;
     }
-    mInFlight.clear();
+    if (auto const clientId = found->second) {
+        mRegistry->remove(clientId);
+        mIdOfClient.erase(*clientId);
+    }
+    mInFlight.erase(found);
+}
+
+void ResponsePump::failAll(std::string const& message) {
+    while (!mInFlight.empty()) {
+        IdType const id = mInFlight.begin()->first;
+        mInbox.appendError(id, message);
+        end(id);
+    }
 }
 
 void ResponsePump::onWake(Napi::Env env, Napi::Function, ResponsePump* pump, void*) {

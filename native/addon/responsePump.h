@@ -18,17 +18,22 @@
 #pragma once
 
 #include "napiSetup.h"
+#include "request.h"
+#include "requestRegistry.h"
 #include "response.h"
+#include "runtimeExtension.h"
 
 #include <tensorrt_llm/executor/executor.h>
 
 #include <chrono>
 #include <condition_variable>
+#include <cstddef>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
-#include <unordered_set>
+#include <unordered_map>
 #include <variant>
 #include <vector>
 
@@ -38,16 +43,15 @@ class ResponsePump {
 public:
     using Clock = std::chrono::steady_clock;
     using IdType = tensorrt_llm::executor::IdType;
-    using Request = tensorrt_llm::executor::Request;
     /// What became of a request: its id or an error message.
     using Enqueued = std::variant<IdType, std::string>;
 
     /// `onResponses(batch)` must not throw.
-    [[nodiscard]] static std::shared_ptr<ResponsePump> start(
-        Napi::Env env, tensorrt_llm::executor::Executor& executor, Napi::Function const& onResponses);
+    [[nodiscard]] static std::shared_ptr<ResponsePump> start(Napi::Env env, RuntimeExecutor& runtime,
+        std::shared_ptr<RequestRegistry> registry, Napi::Function const& onResponses);
 
     /// All in one call; if that throws, one by one, so that each gets its own error. In order.
-    [[nodiscard]] std::vector<Enqueued> enqueue(Napi::Env env, std::vector<Request> const& requests);
+    [[nodiscard]] std::vector<Enqueued> enqueue(Napi::Env env, std::vector<IncomingRequest> incoming);
     /// Ids that are not in flight are ignored (the real runtime would remember them for ever).
     void cancel(IdType id);
     void cancelAll();
@@ -64,26 +68,40 @@ private:
     static void onWake(Napi::Env env, Napi::Function, ResponsePump* pump, void*);
     using WakeFunction = Napi::TypedThreadSafeFunction<ResponsePump, void, onWake>;
 
-    ResponsePump(tensorrt_llm::executor::Executor& executor, Napi::Function const& onResponses);
+    using Response = tensorrt_llm::executor::Response;
+
+    ResponsePump(
+        RuntimeExecutor& runtime, std::shared_ptr<RequestRegistry> registry, Napi::Function const& onResponses);
 
     void run();
     [[nodiscard]] bool waitForWork();
     void pumpOnce();
     /// Changes the inbox by `fill` and wakes JavaScript if it was empty.
     template <typename Fill> void publish(Fill fill);
-    void take(std::vector<tensorrt_llm::executor::Response> const& responses);
+    [[nodiscard]] std::vector<ResponseExtract> extractAll(std::vector<Response> const& responses) const;
+    void take(std::vector<Response> const& responses, std::vector<ResponseExtract> extracts);
+    /// The request that a response belongs to, which may come from one of its children.
+    [[nodiscard]] IdType parentOf(Response const& response) const;
+    /// Nothing of this request follows.
+    void end(IdType id);
     void failAll(std::string const& message);
-    [[nodiscard]] std::vector<Enqueued> enqueueOneByOne(std::vector<Request> const& requests);
+    void track(Enqueued const& outcome, std::optional<IdType> clientId);
+    [[nodiscard]] std::vector<Enqueued> enqueueAll(std::vector<tensorrt_llm::executor::Request> const& requests);
+    [[nodiscard]] std::vector<Enqueued> enqueueOneByOne(std::vector<tensorrt_llm::executor::Request> const& requests);
     void deliver(Napi::Env env);
 
     tensorrt_llm::executor::Executor& mExecutor;
+    std::size_t mVocabSize;
+    std::shared_ptr<RequestRegistry> mRegistry;
     Napi::FunctionReference mOnResponses;
     WakeFunction mWake;
     bool mReleased = false; ///< JavaScript thread only, like the two above
 
     std::mutex mMutex;
     std::condition_variable mChanged;
-    std::unordered_set<IdType> mInFlight; ///< under mMutex, as all below
+    /// Ids, with the client ids of those that the registry knows. Under mMutex, as all below.
+    std::unordered_map<IdType, std::optional<IdType>> mInFlight;
+    std::unordered_map<IdType, IdType> mIdOfClient; ///< the other way round
     PackedResponses mInbox;
     bool mStopping = false;
 

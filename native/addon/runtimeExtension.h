@@ -74,10 +74,16 @@ public:
 [[nodiscard]] std::optional<std::chrono::steady_clock::time_point> encodedTime(
     tensorrt_llm::executor::Response const& response);
 
+/// How many generated tokens at the beginning of the best beam no later response changes; nothing if the runtime does
+/// not say.
+[[nodiscard]] std::optional<std::int32_t> stableBeamPrefix(tensorrt_llm::executor::Response const& response);
+
 /// "embedded" or "tensorrt-llm".
 [[nodiscard]] char const* runtimeName();
 
-/// Names of the RuntimeOptions fields and calls that this runtime has; TypeScript refuses the others by name.
+/// Names of the RuntimeOptions fields and calls that this runtime has; TypeScript refuses the others by name. Also
+/// "mixedBeamWidths": requests of several beam widths run side by side; without it TypeScript sends one width at a
+/// time.
 [[nodiscard]] std::vector<std::string> runtimeCapabilities();
 
 /// Loads an encoder-decoder pair. Blocks for as long as loading takes.

@@ -26,7 +26,7 @@ public:
         auto const& limits = engine.limits();
         return {.maxBatchSize = limits.maxBatchSize,
             .maxNumTokens = limits.maxNumTokens,
-            .maxBeamWidth = 1,
+            .maxBeamWidth = limits.maxBeamWidth,
             .maxInputLength = limits.maxInputLength,
             .maxSequenceLength = limits.maxSequenceLength,
             .encoderVocabSize = engine.runner().encoderConfig().vocabSize,
@@ -70,12 +70,17 @@ std::optional<std::chrono::steady_clock::time_point> encodedTime(texec::Response
     return texec::ResponseAccess::encodedTime(response);
 }
 
+std::optional<std::int32_t> stableBeamPrefix(texec::Response const& response) {
+    return texec::ResponseAccess::stableLength(response);
+}
+
 char const* runtimeName() {
     return "embedded";
 }
 
 std::vector<std::string> runtimeCapabilities() {
-    return {"threads", "weights", "tokensPerBlock", "encoderTokenBudget", "reuseEncoder"};
+    return {"threads", "weights", "tokensPerBlock", "encoderTokenBudget", "reuseEncoder", "mixedBeamWidths",
+        "stableBeamPrefix"};
 }
 
 std::unique_ptr<RuntimeExecutor> createRuntimeExecutor(std::filesystem::path const& encoderPath,

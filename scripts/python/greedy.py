@@ -1,6 +1,7 @@
-"""Greedy decoding of a Hugging Face T5, written out: no cache, no generation settings that could change the result."""
+"""Decoding of many inputs with a Hugging Face T5. Greedy is written out: no cache, no settings that could change it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -26,10 +27,35 @@ def greedy_batch(model: T5ForConditionalGeneration, input_ids: Tensor, prompt: T
     return decoded[:, prompt.shape[1] :]
 
 
-def greedy_all(
-    model: T5ForConditionalGeneration, inputs: Sequence[Sequence[int]], max_tokens: int, batch_size: int
+@torch.no_grad()
+def beam_batch(
+    model: T5ForConditionalGeneration, input_ids: Tensor, prompt: Tensor, max_tokens: int, beams: int, penalty: float
+) -> Tensor:
+    """As greedy_batch, with generate()'s beam search: it ends when `beams` hypotheses have."""
+    generated = model.generate(
+        input_ids,
+        attention_mask=(input_ids != PAD).long(),
+        decoder_input_ids=prompt,
+        max_new_tokens=max_tokens,
+        num_beams=beams,
+        length_penalty=penalty,
+        early_stopping=True,
+        eos_token_id=EOS,
+        pad_token_id=PAD,
+    )
+    return generated[:, prompt.shape[1] :]
+
+
+def decode_all(
+    model: T5ForConditionalGeneration,
+    inputs: Sequence[Sequence[int]],
+    max_tokens: int,
+    batch_size: int,
+    beams: int = 1,
+    penalty: float = 0.0,
 ) -> list[list[int]]:
     """Generated ids of each input, without EOS; inputs of like length share a batch, the order is kept."""
+    decode: Callable[..., Tensor] = greedy_batch if beams == 1 else partial(beam_batch, beams=beams, penalty=penalty)
     device = model.shared.weight.device
     results: list[list[int]] = [[] for _ in inputs]
     order = sorted(range(len(inputs)), key=lambda index: len(inputs[index]))
@@ -37,7 +63,7 @@ def greedy_all(
         chunk = order[start : start + batch_size]
         ids = pad_rows([inputs[index] for index in chunk]).to(device)
         start_tokens = torch.full((len(chunk), 1), PAD, device=device)
-        for index, row in zip(chunk, greedy_batch(model, ids, start_tokens, max_tokens).tolist(), strict=True):
+        for index, row in zip(chunk, decode(model, ids, start_tokens, max_tokens).tolist(), strict=True):
             results[index] = until_eos(row)
     return results
 

@@ -8,7 +8,13 @@ const CYCLES = 50
 
 async function cycle() {
   const engine = await Engine.load(model)
-  await Promise.all([engine.generate({ input: 'queue' }), engine.stream({ input: 'colonel' }).result])
+  const logitsProcessor = () => {}
+  await Promise.all([
+    engine.generate({ input: 'queue', beamWidth: 4, logitsProcessor }),
+    engine.stream({ input: 'colonel' }).result,
+    engine.score({ input: 'queue', targetTokenIds: [59] }),
+    engine.embed({ input: 'queue' }),
+  ])
   await engine.close()
 }
 

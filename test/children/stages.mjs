@@ -28,6 +28,28 @@ export const STAGES = {
     await iterator.next()
     void engine.stream(long)
   },
+  async searching() {
+    const engine = await load()
+    for (let i = 2; i < 10; i++) void engine.generate({ ...long, maxTokens: 100, beamWidth: i })
+    const iterator = engine.stream({ ...long, maxTokens: 100, beamWidth: 4 })[Symbol.asyncIterator]()
+    await iterator.next()
+  },
+  /** The runtime waits for JavaScript, which is busy. */
+  async 'inside a logits processor'() {
+    const engine = await load()
+    await new Promise((resolve) => {
+      const logitsProcessor = () => {
+        resolve()
+        for (const end = performance.now() + 100; performance.now() < end; );
+      }
+      for (let i = 1; i < 3; i++) void engine.generate({ ...long, maxTokens: 3, beamWidth: i, logitsProcessor })
+    })
+  },
+  async 'closing while logits are processed'() {
+    const engine = await load()
+    const logitsProcessor = () => void engine.close()
+    await engine.generate({ ...long, logitsProcessor }).catch(() => {})
+  },
   async aborted() {
     const engine = await load()
     const controller = new AbortController()

@@ -61,7 +61,7 @@ void applyPenalties(DecodingParams const& params, Tokens tokens, std::span<SizeT
 
 void applyMinTokens(DecodingParams const& params, Tokens tokens, std::span<float> row) {
     if (params.endId >= 0 && std::ssize(tokens) - params.promptLength < params.minTokens) {
-        at(row, params.endId) = std::numeric_limits<float>::lowest();
+        at(row, params.endId) = kBANNED;
     }
 }
 

@@ -1,0 +1,70 @@
+/** Requests at the native border. Names are the executor's, without `set`; native/addon/request.cpp reads them. */
+
+/** One request as the addon takes it. Names are the executor's, without `set`. */
+export interface RawRequest {
+  /** Decoder prompt, at least one token. */
+  inputTokenIds: Int32Array
+  encoderInputTokenIds: Int32Array
+  maxTokens: number
+  streaming: boolean
+  returnAllGeneratedTokens?: boolean
+  endId?: number
+  padId?: number
+  priority?: number
+  samplingConfig?: RawSamplingConfig
+  badWords?: Int32Array[]
+  stopWords?: Int32Array[]
+  /** [decoder vocabulary] */
+  embeddingBias?: Float32Array
+  outputConfig: RawOutputConfig
+  extras?: RawRequestExtras
+}
+
+export interface RawSamplingConfig {
+  beamWidth?: number
+  topK?: number
+  topP?: number
+  topPMin?: number
+  topPResetIds?: number
+  topPDecay?: number
+  seed?: number | bigint
+  temperature?: number
+  minTokens?: number
+  beamSearchDiversityRate?: number
+  repetitionPenalty?: number
+  presencePenalty?: number
+  frequencyPenalty?: number
+  promptIgnoreLength?: number
+  lengthPenalty?: number
+  earlyStopping?: number
+  noRepeatNgramSize?: number
+  numReturnSequences?: number
+  minP?: number
+}
+
+/** What the addon does for a request, beside what the executor does. */
+export interface RawRequestExtras {
+  /** The output is one of them, then the end id. */
+  allowedSequences?: Int32Array[]
+  forcedFirstTokenId?: number
+  /** The token number maxTokens. */
+  forcedLastTokenId?: number
+  /** Key of a processor; the logits come to `onLogits` under it. */
+  logitsProcessor?: number
+  /**
+   * So many tokens at the end of the decoder prompt get scores. Then the last response has no tokens but one row whose
+   * logProbs are theirs, and the end id's if there is one. Needs returnContextLogits.
+   */
+  scoreLength?: number
+  /** The encoder output comes as the mean of its rows. */
+  poolEncoderOutput?: 'mean'
+}
+
+export interface RawOutputConfig {
+  returnLogProbs?: boolean
+  returnContextLogits?: boolean
+  returnGenerationLogits?: boolean
+  returnEncoderOutput?: boolean
+  returnPerfMetrics?: boolean
+  excludeInputFromOutput?: boolean
+}

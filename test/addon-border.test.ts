@@ -1,0 +1,66 @@
+/** The native border by itself: what TypeScript never sends is refused there too, request by request. */
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { loadAddon, type RawEngine } from '../lib/native.js'
+import type { RawRequest } from '../lib/raw-request.js'
+import { sampleModel } from './helpers/sample.js'
+
+let engine: RawEngine
+const ended: number[] = []
+
+beforeAll(async () => {
+  engine = await loadAddon().createEngine(
+    {
+      encoderPath: `${sampleModel}/encoder`,
+      decoderPath: `${sampleModel}/decoder`,
+      config: { kvCacheConfig: { crossKvCacheFraction: 0.5 } },
+      runtime: {},
+    },
+    ({ ids }) => ended.push(...ids),
+    () => {},
+  )
+})
+afterAll(() => engine.close())
+
+const request: RawRequest = {
+  inputTokenIds: new Int32Array([0]),
+  encoderInputTokenIds: new Int32Array([5, 6, 1]),
+  maxTokens: 2,
+  streaming: false,
+  outputConfig: {},
+}
+
+test.each<[object, string]>([
+  [{ samplingConfig: { beams: 2 } }, '[ERR_UNKNOWN_OPTION] unknown option samplingConfig.beams'],
+  [{ samplingConfig: 4 }, '[ERR_INVALID_ARGUMENT] samplingConfig must be an object, got 4'],
+  [{ samplingConfig: { beamWidth: 0 } }, 'beamWidth'],
+  [{ samplingConfig: { topP: 2 } }, 'topP'],
+  [{ samplingConfig: { topK: 1.5 } }, 'samplingConfig.topK must be an integer in'],
+  [{ samplingConfig: { seed: -1 } }, 'samplingConfig.seed must be an integer in [0, 9007199254740991], got -1'],
+  [{ badWords: [new Int32Array([5]), [6]] }, 'badWords[1] must be an Int32Array, got an array'],
+  [{ stopWords: new Int32Array([5]) }, 'stopWords must be an array, got an object'],
+  [{ embeddingBias: new Float64Array(3) }, 'embeddingBias must be a Float32Array, got an object'],
+  [{ extras: { trie: [] } }, '[ERR_UNKNOWN_OPTION] unknown option extras.trie'],
+  [{ extras: { scoreLength: 1 } }, 'extras.scoreLength must be less than the length of inputTokenIds, 1, got 1'],
+  [{ extras: { poolEncoderOutput: 'max' } }, "extras.poolEncoderOutput must be one of 'mean', got 'max'"],
+  [{ extras: { allowedSequences: [5] } }, 'extras.allowedSequences[0] must be an Int32Array, got 5'],
+])('%j is refused, its neighbour runs', async (fields, message) => {
+  const [refused, id] = engine.enqueue([{ ...request, ...fields } as RawRequest, request])
+  expect(refused).toContain(message)
+  expect(id).toEqual(expect.any(Number))
+  await expect.poll(() => ended).toContain(id)
+})
+
+test('a seed of more than 64 bits is refused, one of 64 is not', async () => {
+  const withSeed = (seed: bigint) => ({ ...request, samplingConfig: { topK: 5, seed } })
+  const [refused, id] = engine.enqueue([withSeed(2n ** 64n), withSeed(2n ** 64n - 1n)])
+  expect(refused).toContain('samplingConfig.seed must be an integer of 64 bits without sign, got 18446744073709551616')
+  await expect.poll(() => ended).toContain(id)
+})
+
+test('tokens outside the vocabulary in constraints harm nobody', async () => {
+  const ids = engine.enqueue([
+    { ...request, endId: 1, extras: { allowedSequences: [new Int32Array([-5, 2 ** 30]), new Int32Array([59])] } },
+    { ...request, endId: 1, extras: { forcedFirstTokenId: 2 ** 30, forcedLastTokenId: -7 } },
+  ])
+  for (const id of ids) await expect.poll(() => ended).toContain(id)
+})
