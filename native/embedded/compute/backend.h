@@ -11,6 +11,8 @@
 /// the number of rows in the call nor on the number of threads. The same request gives the same bits in any batch.
 #pragma once
 
+#include "compute/hostMatrix.h"
+
 #include "tensorrt_llm/executor/types.h"
 
 #include <cstddef>
@@ -20,24 +22,17 @@
 
 namespace embedded::compute {
 
-using tensorrt_llm::executor::DataType;
 using tensorrt_llm::executor::SizeType32;
 using tensorrt_llm::executor::TokenIdType;
 
 /// How the values of a prepared matrix are stored; the arithmetic is FP32 for both.
 enum class WeightType { kFP32, kBF16 };
 
-enum class Activation { kRELU, kGELU_TANH, kSILU };
+/// kGELU is x Φ(x), by the error function; kGELU_TANH is its approximation by tanh.
+enum class Activation { kRELU, kGELU, kGELU_TANH, kSILU };
 
-/// A weight as it lies in a checkpoint: row-major [rows, cols] of FP32, FP16 or BF16; rows are output features.
-struct HostMatrix {
-    void const* data;
-    DataType dtype;
-    std::int64_t rows;
-    std::int64_t cols;
-};
-
-/// Weights in the layout that the backend's matrix product wants. Immutable after Backend::prepareMatrix.
+/// Weights, and a bias where there is one, in the layout that the backend's matrix product wants. Immutable after
+/// Backend::prepareMatrix.
 class Matrix {
 public:
     virtual ~Matrix() = default;
@@ -148,8 +143,10 @@ public:
 
     // ---- load time ----------------------------------------------------------------------------------------------
 
-    /// Copies a weight into the layout of matmul(). FP16 sources keep their exact values only with kFP32.
-    [[nodiscard]] virtual std::unique_ptr<Matrix> prepareMatrix(HostMatrix const& source, WeightType type) = 0;
+    /// Copies a weight into the layout of matmul(). FP16, FP8 and INT8 sources keep their exact values only with kFP32.
+    /// @param bias one value for each row of the weight, kept in FP32; null: none
+    [[nodiscard]] virtual std::unique_ptr<Matrix> prepareMatrix(
+        HostMatrix const& source, WeightType type, HostMatrix const* bias) = 0;
 
     /// Copies a weight into the layout of embed().
     [[nodiscard]] virtual std::unique_ptr<Matrix> prepareTable(HostMatrix const& source, WeightType type) = 0;
@@ -166,18 +163,26 @@ public:
 
     // ---- step ---------------------------------------------------------------------------------------------------
 
-    /// output[r] = table[ids[r]], as FP32 [ids.size(), table.cols()]. Ids are valid rows.
-    virtual void embed(Matrix const& table, std::span<TokenIdType const> ids, float* output) = 0;
+    /// output[r] = factor * table[ids[r]], as FP32 [ids.size(), table.cols()]. Ids are valid rows.
+    virtual void embed(Matrix const& table, std::span<TokenIdType const> ids, float factor, float* output) = 0;
+
+    /// output[r] += table[ids[r]].
+    virtual void embedAdd(Matrix const& table, std::span<SizeType32 const> ids, float* output) = 0;
 
     /// output[r] = input[rowIndices[r]], rows of `cols` floats; input and output do not overlap.
     virtual void gatherRows(
         float const* input, std::span<SizeType32 const> rowIndices, std::int64_t cols, float* output) = 0;
 
-    /// output = input / sqrt(mean(input²) + epsilon) * weight for each row.
+    /// output = input / sqrt(mean(input²) + epsilon) * weight for each row. May run in place.
     virtual void rmsNorm(float const* input, Buffer const& weight, float epsilon, std::int64_t rows, std::int64_t cols,
         float* output) = 0;
 
-    /// output [rows, weight.rows()] = input [rows, weight.cols()] · weightᵀ.
+    /// output = (input - mean) / sqrt(variance + epsilon) * weight + bias for each row; the variance is the mean of the
+    /// squared distances. May run in place.
+    virtual void layerNorm(float const* input, Buffer const& weight, Buffer const& bias, float epsilon,
+        std::int64_t rows, std::int64_t cols, float* output) = 0;
+
+    /// output [rows, weight.rows()] = input [rows, weight.cols()] · weightᵀ + the weight's bias, if it has one.
     virtual void matmul(Matrix const& weight, float const* input, std::int64_t rows, float* output) = 0;
 
     /// As matmul(), added to what `output` holds (the residual).

@@ -32,7 +32,7 @@ Engine::Engine(texec::Model const& encoder, texec::Model const& decoder, texec::
     : mPolicy(requestPolicy(config))
     , mRequests(requests)
     , mResponses(responses)
-    , mLimits(chooseLimits(config, decoder.config(), decoder.options(), availableHostMemory()))
+    , mLimits(chooseLimits(config, encoder.config(), decoder.config(), decoder.options(), availableHostMemory()))
     , mSchedulerLimits(schedulerLimits(mLimits, config))
     , mRunner(encoder, decoder, mLimits, config.getLogitsPostProcessorConfig())
     , mRecorder(config, mLimits) {}

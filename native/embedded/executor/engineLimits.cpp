@@ -40,6 +40,11 @@ void refuseUnsupported(ExecutorConfig const& config) {
     }
 }
 
+/// Every token needs a row of the position table, if the component has one.
+SizeType32 withinPositions(ModelConfig const& config, SizeType32 length) {
+    return config.maxPositions > 0 ? std::min(config.maxPositions, length) : length;
+}
+
 SizeType32 blocksWithin(std::uint64_t budgetBytes, std::uint64_t blockBytes) {
     return static_cast<SizeType32>(std::min<std::uint64_t>(budgetBytes / blockBytes, 1U << 24));
 }
@@ -75,15 +80,15 @@ std::uint64_t cacheBytesPerToken(ModelConfig const& decoder) {
         * static_cast<std::uint64_t>(decoder.attentionSize()) * sizeof(float);
 }
 
-EngineLimits chooseLimits(ExecutorConfig const& config, ModelConfig const& decoder, EmbeddedOptions const& options,
-    std::uint64_t availableBytes) {
+EngineLimits chooseLimits(ExecutorConfig const& config, ModelConfig const& encoder, ModelConfig const& decoder,
+    EmbeddedOptions const& options, std::uint64_t availableBytes) {
     refuseUnsupported(config);
     EngineLimits limits{};
     limits.maxBatchSize = config.getMaxBatchSize().value_or(kMAX_BATCH_SIZE);
     limits.maxNumTokens = config.getMaxNumTokens().value_or(kMAX_NUM_TOKENS);
     limits.maxBeamWidth = std::min(config.getMaxBeamWidth(), limits.maxNumTokens);
-    limits.maxInputLength = limits.maxNumTokens;
-    limits.maxSequenceLength = kMAX_SEQUENCE_LENGTH;
+    limits.maxInputLength = withinPositions(encoder, limits.maxNumTokens);
+    limits.maxSequenceLength = decoder.maxPositions > 0 ? decoder.maxPositions : kMAX_SEQUENCE_LENGTH;
     limits.encoderTokenBudget = std::min(options.encoderTokenBudget, limits.maxNumTokens);
     limits.maxRetainedInputs = options.reuseEncoder ? limits.maxBatchSize : 0;
     limits.tokensPerBlock = options.tokensPerBlock;

@@ -26,12 +26,14 @@ struct EngineLimits {
 /// Bytes of keys and values of one token over all decoder layers; the same for self- and cross-attention.
 [[nodiscard]] std::uint64_t cacheBytesPerToken(ModelConfig const& decoder);
 
-/// Applies the configuration to the defaults: 64 requests, 8192 tokens, sequences of 4096 tokens.
+/// Applies the configuration to the defaults: 64 requests, 8192 tokens, sequences of 4096 tokens. A component with a
+/// table of positions takes no more tokens than that has rows.
 ///
 /// Each pool holds what the limits need; if both together exceed the budget, crossKvCacheFraction divides it. Budget =
 /// freeGpuMemoryFraction (default 0.25) of `availableBytes`. KvCacheConfig::maxTokens caps each pool.
 /// @throws TllmException for a configuration that this runtime refuses
 [[nodiscard]] EngineLimits chooseLimits(tensorrt_llm::executor::ExecutorConfig const& config,
-    ModelConfig const& decoder, EmbeddedOptions const& options, std::uint64_t availableBytes);
+    ModelConfig const& encoder, ModelConfig const& decoder, EmbeddedOptions const& options,
+    std::uint64_t availableBytes);
 
 } // namespace embedded

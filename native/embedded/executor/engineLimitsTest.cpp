@@ -39,7 +39,7 @@ texec::ExecutorConfig withCaches(std::optional<SizeType32> maxTokens = std::null
 
 EngineLimits choose(
     texec::ExecutorConfig const& config, std::uint64_t available = kPLENTY, EmbeddedOptions const& options = {}) {
-    return chooseLimits(config, decoder(), options, available);
+    return chooseLimits(config, {}, decoder(), options, available);
 }
 
 TEST(EngineLimits, HoldWhatTheDefaultsNeed) {
@@ -50,6 +50,18 @@ TEST(EngineLimits, HoldWhatTheDefaultsNeed) {
     EXPECT_EQ(limits.maxSequenceLength, 4096);
     EXPECT_EQ(limits.numSelfBlocks, 64 * 4096 / 32);
     EXPECT_EQ(limits.numCrossBlocks, 64 * 8192 / 32);
+}
+
+TEST(EngineLimits, PositionTablesEndSequences) {
+    auto withTable = decoder();
+    withTable.maxPositions = 100;
+    ModelConfig encoder{};
+    encoder.maxPositions = 60;
+    auto const limits = chooseLimits(withCaches(), encoder, withTable, {}, kPLENTY);
+    EXPECT_EQ(limits.maxInputLength, 60);
+    EXPECT_EQ(limits.maxSequenceLength, 100);
+    encoder.maxPositions = 10'000;
+    EXPECT_EQ(chooseLimits(withCaches(), encoder, withTable, {}, kPLENTY).maxInputLength, 8192);
 }
 
 TEST(EngineLimits, MaxTokensAppliesToEachPool) {

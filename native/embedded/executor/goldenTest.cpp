@@ -1,6 +1,7 @@
 /// The whole runtime against Hugging Face: test/goldens holds tiny models with the encoder output, the logits of every
 /// step and the greedy tokens that scripts/make-goldens.py recorded.
 #include "executor/executorImpl.h"
+#include "model/safetensors.h"
 #include "testing/testData.h"
 #include "testing/testExecutor.h"
 
@@ -83,7 +84,7 @@ void expectGolden(texec::Result const& result, GoldenCase const& golden) {
 std::vector<std::string> goldenNames() {
     std::vector<std::string> names;
     for (auto const& entry : std::filesystem::directory_iterator(goldens())) {
-        if (entry.is_directory()) {
+        if (std::filesystem::exists(entry.path() / "goldens.safetensors")) {
             names.push_back(entry.path().filename());
         }
     }

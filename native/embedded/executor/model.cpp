@@ -54,6 +54,6 @@ Model::Model(std::filesystem::path const& folder, embedded::Component component,
     : mOptions(checked(std::move(options)))
     , mConfig(embedded::readModelConfig(existing(folder) / "config.json", component))
     , mWeightType(chooseWeightType(mOptions.weights, mConfig.dtype))
-    , mFile(folder / "rank0.safetensors") {}
+    , mCheckpoint(folder, mConfig) {}
 
 } // namespace tensorrt_llm::executor

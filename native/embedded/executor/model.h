@@ -2,8 +2,8 @@
 #pragma once
 
 #include "compute/backend.h"
+#include "model/checkpoint.h"
 #include "model/modelConfig.h"
-#include "model/safetensors.h"
 
 #include <filesystem>
 #include <string>
@@ -25,13 +25,13 @@ namespace tensorrt_llm::executor {
 
 class Model {
 public:
-    /// Opens `folder`/config.json and rank0.safetensors.
+    /// Opens `folder`/config.json and the rank files that it counts.
     /// @throws std::exception with "[ERR_MODEL_NOT_FOUND]", "[ERR_MODEL_INVALID]" or "[ERR_UNSUPPORTED]", naming the
     /// file and field; "[ERR_INVALID_ARGUMENT]" for an option out of range
     Model(std::filesystem::path const& folder, embedded::Component component, embedded::EmbeddedOptions options);
 
     [[nodiscard]] embedded::ModelConfig const& config() const { return mConfig; }
-    [[nodiscard]] embedded::SafetensorsFile const& file() const { return mFile; }
+    [[nodiscard]] embedded::Checkpoint const& checkpoint() const { return mCheckpoint; }
     [[nodiscard]] embedded::EmbeddedOptions const& options() const { return mOptions; }
     [[nodiscard]] embedded::compute::WeightType weightType() const { return mWeightType; }
 
@@ -39,7 +39,7 @@ private:
     embedded::EmbeddedOptions mOptions;
     embedded::ModelConfig mConfig;
     embedded::compute::WeightType mWeightType;
-    embedded::SafetensorsFile mFile;
+    embedded::Checkpoint mCheckpoint;
 };
 
 } // namespace tensorrt_llm::executor

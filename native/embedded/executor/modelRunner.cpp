@@ -14,8 +14,8 @@ namespace {
 ModelConfig const& checkedPair(texec::Model const& decoder, texec::Model const& encoder) {
     auto const& config = decoder.config();
     if (config.encoderHiddenSize != encoder.config().hiddenSize || config.hiddenSize != config.encoderHiddenSize) {
-        throw ModelError(
-            decoder.file().path(), "encoder_hidden_size", "must equal hidden_size of the encoder and of the decoder");
+        throw ModelError(decoder.checkpoint().folder() / "config.json", "encoder_hidden_size",
+            "must equal hidden_size of the encoder and of the decoder");
     }
     return config;
 }
@@ -51,11 +51,12 @@ ModelRunner::ModelRunner(texec::Model const& encoder, texec::Model const& decode
     , mCrossPool(limits.numCrossBlocks)
     , mEncoderCache(mCrossPool, limits.maxRetainedInputs)
     , mEncoder(mEncoderConfig,
-          loadEncoderWeights({encoder.file(), mEncoderConfig, encoder.weightType()}, limits.maxInputLength, *mBackend),
+          loadEncoderWeights(
+              {encoder.checkpoint(), mEncoderConfig, encoder.weightType()}, limits.maxInputLength, *mBackend),
           limits.maxNumTokens, limits.maxBatchSize, *mBackend)
     , mDecoder(mDecoderConfig,
           loadDecoderWeights(
-              {decoder.file(), mDecoderConfig, decoder.weightType()}, limits.maxSequenceLength, *mBackend),
+              {decoder.checkpoint(), mDecoderConfig, decoder.weightType()}, limits.maxSequenceLength, *mBackend),
           limits.maxNumTokens, maxLogitRows(limits), limits.maxNumTokens, *mBackend)
     , mChooser(*mBackend, mDecoderConfig.vocabSize, postProcessors) {}
 

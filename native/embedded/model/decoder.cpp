@@ -34,14 +34,15 @@ void Decoder::writeCross(float const* encoderOutput, std::span<compute::KvSlot c
 }
 
 void Decoder::forward(DecoderBatch const& batch, compute::KvStore& self, compute::KvStore const& cross) {
-    mRunner.embed(*mWeights.embedding, batch.tokens);
+    mRunner.embed(mWeights.embedding, batch.tokens, batch.selfRows);
     for (SizeType32 i = 0; i < mConfig.numLayers; ++i) {
         auto const& layer = mWeights.layers[static_cast<std::size_t>(i)];
-        mRunner.selfAttention(layer.selfAttention, *mWeights.positionBias, self, i, batch.selfSlots, batch.selfRows);
+        mRunner.selfAttention(
+            layer.selfAttention, mWeights.positionBias.get(), self, i, batch.selfSlots, batch.selfRows);
         mRunner.crossAttention(layer.crossAttention, cross, i, batch.crossRows);
         mRunner.mlp(layer.mlp);
     }
-    mOutput = mRunner.finalNorm(*mWeights.finalNorm);
+    mOutput = mRunner.finalNorm(mWeights.finalNorm);
 }
 
 float* Decoder::logits(std::span<SizeType32 const> rows) {

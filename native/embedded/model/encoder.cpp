@@ -44,12 +44,12 @@ void Encoder::pack(std::span<std::span<compute::TokenIdType const> const> sequen
 
 float const* Encoder::forward(std::span<std::span<compute::TokenIdType const> const> sequences) {
     pack(sequences);
-    mRunner.embed(*mWeights.embedding, mTokens);
+    mRunner.embed(mWeights.embedding, mTokens, mRows);
     for (auto const& layer : mWeights.layers) {
-        mRunner.selfAttention(layer.attention, *mWeights.positionBias, *mKeyValues, 0, mSlots, mRows);
+        mRunner.selfAttention(layer.attention, mWeights.positionBias.get(), *mKeyValues, 0, mSlots, mRows);
         mRunner.mlp(layer.mlp);
     }
-    return mRunner.finalNorm(*mWeights.finalNorm);
+    return mRunner.finalNorm(mWeights.finalNorm);
 }
 
 } // namespace embedded

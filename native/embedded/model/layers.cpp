@@ -1,5 +1,7 @@
 #include "model/layers.h"
 
+#include <algorithm>
+
 namespace embedded {
 
 Workspace::Workspace(ModelConfig const& config, SizeType32 maxTokens, compute::Backend& backend) {
@@ -20,14 +22,43 @@ LayerRunner::LayerRunner(ModelConfig const& config, SizeType32 maxTokens, comput
     , mBackend(backend)
     , mWorkspace(config, maxTokens, backend) {}
 
-void LayerRunner::embed(compute::Matrix const& table, std::span<compute::TokenIdType const> ids) {
+void LayerRunner::embed(EmbeddingWeights const& weights, std::span<compute::TokenIdType const> ids,
+    std::span<compute::AttentionRow const> rows) {
     mRows = static_cast<std::int64_t>(ids.size());
-    mBackend.embed(table, ids, mWorkspace.hidden->data());
+    float* const hidden = mWorkspace.hidden->data();
+    mBackend.embed(*weights.tokens, ids, mConfig.embeddingScale, hidden);
+    if (weights.positions != nullptr) {
+        mPositions.resize(rows.size());
+        std::ranges::transform(rows, mPositions.begin(), &compute::AttentionRow::position);
+        mBackend.embedAdd(*weights.positions, mPositions, hidden);
+    }
+    if (weights.norm.weight != nullptr) {
+        norm(weights.norm, hidden);
+    }
 }
 
-void LayerRunner::norm(compute::Buffer const& weight) {
-    mBackend.rmsNorm(
-        mWorkspace.hidden->data(), weight, mConfig.normEpsilon, mRows, mConfig.hiddenSize, mWorkspace.normed->data());
+void LayerRunner::norm(NormWeights const& weights, float* output) {
+    float const* const hidden = mWorkspace.hidden->data();
+    if (mConfig.normalization == Normalization::kRMS) {
+        mBackend.rmsNorm(hidden, *weights.weight, mConfig.normEpsilon, mRows, mConfig.hiddenSize, output);
+    } else {
+        mBackend.layerNorm(
+            hidden, *weights.weight, *weights.bias, mConfig.normEpsilon, mRows, mConfig.hiddenSize, output);
+    }
+}
+
+float const* LayerRunner::beginSublayer(NormWeights const& weights) {
+    if (mConfig.normalizesAfter) {
+        return mWorkspace.hidden->data();
+    }
+    norm(weights, mWorkspace.normed->data());
+    return mWorkspace.normed->data();
+}
+
+void LayerRunner::endSublayer(NormWeights const& weights) {
+    if (mConfig.normalizesAfter) {
+        norm(weights, mWorkspace.hidden->data());
+    }
 }
 
 void LayerRunner::attend(compute::AttentionCall call, compute::Matrix const& dense) {
@@ -38,12 +69,11 @@ void LayerRunner::attend(compute::AttentionCall call, compute::Matrix const& den
     mBackend.matmulAdd(dense, mWorkspace.attended->data(), mRows, mWorkspace.hidden->data());
 }
 
-void LayerRunner::selfAttention(SelfAttentionWeights const& weights, compute::PositionBias const& bias,
+void LayerRunner::selfAttention(SelfAttentionWeights const& weights, compute::PositionBias const* bias,
     compute::KvStore& store, SizeType32 layer, std::span<compute::KvSlot const> slots,
     std::span<compute::AttentionRow const> rows) {
     std::int64_t const width = mConfig.attentionSize();
-    norm(*weights.norm);
-    mBackend.matmul(*weights.qkv, mWorkspace.normed->data(), mRows, mWorkspace.projected->data());
+    mBackend.matmul(*weights.qkv, beginSublayer(weights.norm), mRows, mWorkspace.projected->data());
     float const* const key = mWorkspace.projected->data() + width;
     mBackend.storeKv(store, layer, key, key + width, 3 * width, slots);
     compute::AttentionCall call{};
@@ -51,36 +81,41 @@ void LayerRunner::selfAttention(SelfAttentionWeights const& weights, compute::Po
     call.rows = rows;
     call.store = &store;
     call.layer = layer;
-    call.bias = &bias;
+    call.bias = bias;
     attend(call, *weights.dense);
+    endSublayer(weights.norm);
 }
 
 void LayerRunner::crossAttention(CrossAttentionWeights const& weights, compute::KvStore const& store, SizeType32 layer,
     std::span<compute::AttentionRow const> rows) {
-    norm(*weights.norm);
-    mBackend.matmul(*weights.query, mWorkspace.normed->data(), mRows, mWorkspace.projected->data());
+    mBackend.matmul(*weights.query, beginSublayer(weights.norm), mRows, mWorkspace.projected->data());
     compute::AttentionCall call{};
     call.queryStride = mConfig.attentionSize();
     call.rows = rows;
     call.store = &store;
     call.layer = layer;
     attend(call, *weights.dense);
+    endSublayer(weights.norm);
 }
 
 void LayerRunner::mlp(MlpWeights const& weights) {
-    norm(*weights.norm);
+    float const* const input = beginSublayer(weights.norm);
     float const* gate = nullptr;
-    mBackend.matmul(*weights.fc, mWorkspace.normed->data(), mRows, mWorkspace.fc->data());
+    mBackend.matmul(*weights.fc, input, mRows, mWorkspace.fc->data());
     if (weights.gate != nullptr) {
-        mBackend.matmul(*weights.gate, mWorkspace.normed->data(), mRows, mWorkspace.gate->data());
+        mBackend.matmul(*weights.gate, input, mRows, mWorkspace.gate->data());
         gate = mWorkspace.gate->data();
     }
     mBackend.activate(mConfig.activation, mWorkspace.fc->data(), gate, mRows * mConfig.ffnSize);
     mBackend.matmulAdd(*weights.proj, mWorkspace.fc->data(), mRows, mWorkspace.hidden->data());
+    endSublayer(weights.norm);
 }
 
-float const* LayerRunner::finalNorm(compute::Buffer const& weight) {
-    norm(weight);
+float const* LayerRunner::finalNorm(NormWeights const& weights) {
+    if (weights.weight == nullptr) {
+        return mWorkspace.hidden->data();
+    }
+    norm(weights, mWorkspace.normed->data());
     return mWorkspace.normed->data();
 }
 

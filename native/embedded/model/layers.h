@@ -6,6 +6,8 @@
 #include "model/weights.h"
 
 #include <memory>
+#include <span>
+#include <vector>
 
 namespace embedded {
 
@@ -21,36 +23,45 @@ struct Workspace {
     VectorPtr gate;      ///< [maxTokens, F], null unless gated
 };
 
-/// Runs the operations of a layer on the rows of a workspace.
+/// Runs the operations of a layer on the rows of a workspace. A sublayer f does hidden += f(norm(hidden)), or
+/// hidden = norm(hidden + f(hidden)) in models that normalise after it.
 class LayerRunner {
 public:
     LayerRunner(ModelConfig const& config, SizeType32 maxTokens, compute::Backend& backend);
 
-    /// hidden = table[ids]; sets the number of rows for the calls that follow.
-    void embed(compute::Matrix const& table, std::span<compute::TokenIdType const> ids);
+    /// hidden = norm(scale * tokens[ids] + positions[position of each row]), without the parts that the model has not;
+    /// sets the number of rows for the calls that follow. REQUIRES: as many rows as ids
+    void embed(EmbeddingWeights const& weights, std::span<compute::TokenIdType const> ids,
+        std::span<compute::AttentionRow const> rows);
 
-    /// hidden += selfAttention(norm(hidden)); the new keys and values go to `slots` of `store` before rows attend.
-    void selfAttention(SelfAttentionWeights const& weights, compute::PositionBias const& bias, compute::KvStore& store,
+    /// The self-attention sublayer; the new keys and values go to `slots` of `store` before rows attend.
+    /// @param bias null: none
+    void selfAttention(SelfAttentionWeights const& weights, compute::PositionBias const* bias, compute::KvStore& store,
         SizeType32 layer, std::span<compute::KvSlot const> slots, std::span<compute::AttentionRow const> rows);
 
-    /// hidden += crossAttention(norm(hidden)) over keys and values that are in the store already.
+    /// The cross-attention sublayer, over keys and values that are in the store already.
     void crossAttention(CrossAttentionWeights const& weights, compute::KvStore const& store, SizeType32 layer,
         std::span<compute::AttentionRow const> rows);
 
-    /// hidden += mlp(norm(hidden))
     void mlp(MlpWeights const& weights);
 
-    /// normed = norm(hidden), the output of the stack [rows, H].
-    float const* finalNorm(compute::Buffer const& weight);
+    /// The output of the stack [rows, H]: norm(hidden), or hidden if the model has no final norm.
+    float const* finalNorm(NormWeights const& weights);
 
 private:
-    void norm(compute::Buffer const& weight);
+    /// What a sublayer reads: norm(hidden), or hidden in models that normalise after the sublayer.
+    float const* beginSublayer(NormWeights const& weights);
+    /// After the sublayer has added its output to hidden.
+    void endSublayer(NormWeights const& weights);
+
+    void norm(NormWeights const& weights, float* output);
     void attend(compute::AttentionCall call, compute::Matrix const& dense);
 
     ModelConfig const& mConfig;
     compute::Backend& mBackend;
     Workspace mWorkspace;
     std::int64_t mRows = 0;
+    std::vector<SizeType32> mPositions; ///< scratch of embed()
 };
 
 } // namespace embedded

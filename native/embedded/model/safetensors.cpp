@@ -173,11 +173,8 @@ TensorView const& SafetensorsFile::at(std::string const& name) const {
     return found->second;
 }
 
-TensorView const& SafetensorsFile::floats(std::string const& name, std::vector<std::int64_t> const& shape) const {
+TensorView const& SafetensorsFile::at(std::string const& name, std::vector<std::int64_t> const& shape) const {
     auto const& tensor = at(name);
-    if (tensor.dtype != DataType::kFP32 && tensor.dtype != DataType::kFP16 && tensor.dtype != DataType::kBF16) {
-        throw ModelError(mPath, name, "dtype must be F32, F16 or BF16");
-    }
     if (tensor.shape != shape) {
         throw ModelError(mPath, name, "shape must be " + shapeText(shape) + ", is " + shapeText(tensor.shape));
     }

@@ -38,9 +38,9 @@ public:
     /// @throws ModelError if the tensor is missing
     [[nodiscard]] TensorView const& at(std::string const& name) const;
 
-    /// The tensor, checked to be floating point (FP32, FP16, BF16) and of this shape.
+    /// The tensor, checked to be of this shape.
     /// @throws ModelError naming the tensor, the shape it has and the shape it should have
-    [[nodiscard]] TensorView const& floats(std::string const& name, std::vector<std::int64_t> const& shape) const;
+    [[nodiscard]] TensorView const& at(std::string const& name, std::vector<std::int64_t> const& shape) const;
 
 private:
     std::filesystem::path mPath;

@@ -31,13 +31,13 @@ TEST(Safetensors, ReadsShapesTypesAndBytes) {
     EXPECT_EQ(b.dtype, tensorrt_llm::executor::DataType::kBF16);
     EXPECT_EQ(b.shape, std::vector<std::int64_t>{3});
     EXPECT_EQ(static_cast<char>(b.data.front()), 'b');
-    EXPECT_EQ(tensors.floats("a", {1, 2}).data.size(), 8U);
+    EXPECT_EQ(tensors.at("a", {1, 2}).data.size(), 8U);
 }
 
 TEST(Safetensors, NamesFileTensorAndShapesOfAWrongTensor) {
     TemporaryFolder const folder;
     SafetensorsFile const tensors(folder.write("w.safetensors", file(kHEADER, "aaaaaaaabbbbbb")));
-    auto const error = errorOf([&] { (void)tensors.floats("a", {2, 1}); });
+    auto const error = errorOf([&] { (void)tensors.at("a", {2, 1}); });
     EXPECT_NE(error.find("w.safetensors, a: shape must be [2,1], is [1,2]"), std::string::npos) << error;
     EXPECT_NE(errorOf([&] { (void)tensors.at("c"); }).find("c: tensor is missing"), std::string::npos);
 }

@@ -1,11 +1,12 @@
 /// The weights of an encoder and of a decoder, prepared for a backend.
 ///
-/// Symbols in the shapes: V vocabulary, H hidden, A attention (heads * head size), F feed-forward, E encoder hidden.
+/// Symbols in the shapes: V vocabulary, H hidden, A attention (heads * head size), F feed-forward, E encoder hidden, P
+/// positions. A matrix brings its bias along where the model has one.
 #pragma once
 
 #include "compute/backend.h"
+#include "model/checkpoint.h"
 #include "model/modelConfig.h"
-#include "model/safetensors.h"
 
 #include <memory>
 #include <vector>
@@ -16,21 +17,33 @@ using MatrixPtr = std::unique_ptr<compute::Matrix>;
 using VectorPtr = std::unique_ptr<compute::Buffer>;
 using PositionBiasPtr = std::unique_ptr<compute::PositionBias>;
 
+/// Both null where the model has no such norm.
+struct NormWeights {
+    VectorPtr weight; ///< [H]
+    VectorPtr bias;   ///< [H], null for Normalization::kRMS
+};
+
+struct EmbeddingWeights {
+    MatrixPtr tokens;    ///< table [V, H]
+    MatrixPtr positions; ///< table [P, H], null unless ModelConfig::maxPositions
+    NormWeights norm;    ///< optional
+};
+
 struct MlpWeights {
-    VectorPtr norm; ///< [H]
+    NormWeights norm;
     MatrixPtr fc;   ///< [F, H]
     MatrixPtr gate; ///< [F, H], null unless gated
     MatrixPtr proj; ///< [H, F]
 };
 
 struct SelfAttentionWeights {
-    VectorPtr norm;  ///< [H]
+    NormWeights norm;
     MatrixPtr qkv;   ///< [3A, H]: query rows, key rows, value rows
     MatrixPtr dense; ///< [H, A]
 };
 
 struct CrossAttentionWeights {
-    VectorPtr norm;     ///< [H]
+    NormWeights norm;
     MatrixPtr query;    ///< [A, H]
     MatrixPtr keyValue; ///< [2A, E]: key rows, value rows
     MatrixPtr dense;    ///< [H, A]
@@ -48,23 +61,23 @@ struct DecoderLayerWeights {
 };
 
 struct EncoderWeights {
-    MatrixPtr embedding; ///< table [V, H]
+    EmbeddingWeights embedding;
     std::vector<EncoderLayerWeights> layers;
-    VectorPtr finalNorm; ///< [H]
-    PositionBiasPtr positionBias;
+    NormWeights finalNorm;        ///< optional
+    PositionBiasPtr positionBias; ///< null unless ModelConfig::numBuckets
 };
 
 struct DecoderWeights {
-    MatrixPtr embedding; ///< table [V, H]
+    EmbeddingWeights embedding;
     std::vector<DecoderLayerWeights> layers;
-    VectorPtr finalNorm; ///< [H], times ModelConfig::headScale
-    MatrixPtr lmHead;    ///< [V, H]
-    PositionBiasPtr positionBias;
+    NormWeights finalNorm;        ///< optional; times ModelConfig::headScale
+    MatrixPtr lmHead;             ///< [V, H]
+    PositionBiasPtr positionBias; ///< null unless ModelConfig::numBuckets
 };
 
 /// Where prepared weights come from and how they are stored.
 struct WeightSource {
-    SafetensorsFile const& file;
+    Checkpoint const& checkpoint;
     ModelConfig const& config;
     compute::WeightType type;
 };

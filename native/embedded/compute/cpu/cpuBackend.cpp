@@ -38,8 +38,8 @@ CpuBackend::CpuBackend(SizeType32 numThreads, Kernels const& kernels)
     : mNumThreads(numThreads)
     , mKernels(kernels) {}
 
-std::unique_ptr<Matrix> CpuBackend::prepareMatrix(HostMatrix const& source, WeightType type) {
-    return std::make_unique<PreparedMatrix>(source, type, mNumThreads);
+std::unique_ptr<Matrix> CpuBackend::prepareMatrix(HostMatrix const& source, WeightType type, HostMatrix const* bias) {
+    return std::make_unique<PreparedMatrix>(source, type, bias, mNumThreads);
 }
 
 std::unique_ptr<Matrix> CpuBackend::prepareTable(HostMatrix const& source, WeightType type) {
@@ -79,14 +79,22 @@ template <class Run> void CpuBackend::divide(std::int64_t count, std::int64_t co
         [&](std::int64_t task, SizeType32 slot) { run(task * size, std::min((task + 1) * size, count), slot); });
 }
 
-void CpuBackend::embed(Matrix const& table, std::span<TokenIdType const> ids, float* output) {
+void CpuBackend::embed(Matrix const& table, std::span<TokenIdType const> ids, float factor, float* output) {
     auto const& rows = static_cast<PreparedTable const&>(table);
-    auto const copyRows = [&](std::int64_t begin, std::int64_t end, SizeType32) {
+    divide(std::ssize(ids), kCOPY_COST * rows.cols(), [&](std::int64_t begin, std::int64_t end, SizeType32) {
         for (std::int64_t i = begin; i < end; ++i) {
-            rows.readRow(ids[static_cast<std::size_t>(i)], output + i * rows.cols());
+            rows.readRow(ids[static_cast<std::size_t>(i)], factor, output + i * rows.cols());
         }
-    };
-    divide(std::ssize(ids), kCOPY_COST * rows.cols(), copyRows);
+    });
+}
+
+void CpuBackend::embedAdd(Matrix const& table, std::span<SizeType32 const> ids, float* output) {
+    auto const& rows = static_cast<PreparedTable const&>(table);
+    divide(std::ssize(ids), kCOPY_COST * rows.cols(), [&](std::int64_t begin, std::int64_t end, SizeType32) {
+        for (std::int64_t i = begin; i < end; ++i) {
+            rows.addRow(ids[static_cast<std::size_t>(i)], output + i * rows.cols());
+        }
+    });
 }
 
 void CpuBackend::gatherRows(
@@ -106,6 +114,15 @@ void CpuBackend::rmsNorm(
     divide(rows, kCOPY_COST * cols, normalizeRows);
 }
 
+void CpuBackend::layerNorm(float const* input, Buffer const& weight, Buffer const& bias, float epsilon,
+    std::int64_t rows, std::int64_t cols, float* output) {
+    divide(rows, 2 * kCOPY_COST * cols, [&](std::int64_t begin, std::int64_t end, SizeType32) {
+        for (std::int64_t row = begin; row < end; ++row) {
+            mKernels.layerNormRow(input + row * cols, weight.data(), bias.data(), epsilon, cols, output + row * cols);
+        }
+    });
+}
+
 void CpuBackend::matmul(Matrix const& weight, float const* input, std::int64_t rows, float* output) {
     multiply(weight, input, rows, output, false);
 }
@@ -120,7 +137,8 @@ void CpuBackend::multiply(Matrix const& weight, float const* input, std::int64_t
     }
     auto const& matrix = static_cast<PreparedMatrix const&>(weight);
     auto* const kernel = matrix.type() == WeightType::kFP32 ? mKernels.matmulFp32 : mKernels.matmulBf16;
-    MatmulCall const call{matrix.panels(), matrix.panelStride(), matrix.cols(), matrix.rows(), input, output, add};
+    MatmulCall const call{
+        matrix.panels(), matrix.panelStride(), matrix.bias(), matrix.cols(), matrix.rows(), input, output, add};
 
     std::int64_t const rowsInBlock = roundUp(divideUp(kROW_BLOCK_FLOATS, matrix.cols()), kROW_MULTIPLE);
     std::int64_t const numRowBlocks = divideUp(rows, rowsInBlock);

@@ -19,7 +19,8 @@ public:
 
     [[nodiscard]] SizeType32 numThreads() const override { return mNumThreads; }
 
-    [[nodiscard]] std::unique_ptr<Matrix> prepareMatrix(HostMatrix const& source, WeightType type) override;
+    [[nodiscard]] std::unique_ptr<Matrix> prepareMatrix(
+        HostMatrix const& source, WeightType type, HostMatrix const* bias) override;
     [[nodiscard]] std::unique_ptr<Matrix> prepareTable(HostMatrix const& source, WeightType type) override;
     [[nodiscard]] std::unique_ptr<Buffer> prepareVector(HostMatrix const& source, float factor) override;
     [[nodiscard]] std::unique_ptr<PositionBias> preparePositionBias(
@@ -27,11 +28,14 @@ public:
     [[nodiscard]] std::unique_ptr<Buffer> allocate(std::size_t numFloats) override;
     [[nodiscard]] std::unique_ptr<KvStore> allocateKv(KvShape const& shape) override;
 
-    void embed(Matrix const& table, std::span<TokenIdType const> ids, float* output) override;
+    void embed(Matrix const& table, std::span<TokenIdType const> ids, float factor, float* output) override;
+    void embedAdd(Matrix const& table, std::span<SizeType32 const> ids, float* output) override;
     void gatherRows(
         float const* input, std::span<SizeType32 const> rowIndices, std::int64_t cols, float* output) override;
     void rmsNorm(float const* input, Buffer const& weight, float epsilon, std::int64_t rows, std::int64_t cols,
         float* output) override;
+    void layerNorm(float const* input, Buffer const& weight, Buffer const& bias, float epsilon, std::int64_t rows,
+        std::int64_t cols, float* output) override;
     void matmul(Matrix const& weight, float const* input, std::int64_t rows, float* output) override;
     void matmulAdd(Matrix const& weight, float const* input, std::int64_t rows, float* output) override;
     void activate(Activation activation, float* values, float const* gate, std::int64_t count) override;

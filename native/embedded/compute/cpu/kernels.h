@@ -19,10 +19,12 @@ inline constexpr std::int64_t kPANEL_WIDTH = 16;
 /// Query rows of one sequence that attention handles together.
 inline constexpr std::int64_t kQUERY_ROWS = 4;
 
-/// output [rows, outputs] = input [rows, cols] · panelsᵀ, or added to it. The layout of `panels` is PreparedMatrix's.
+/// output [rows, outputs] = input [rows, cols] · panelsᵀ + bias, or added to it. The layout of `panels` and `bias` is
+/// PreparedMatrix's.
 struct MatmulCall {
     void const* panels;
     std::int64_t panelStride; ///< from one panel to the next, in values of 4 bytes
+    float const* bias;        ///< [outputs] and zeros up to the end of the last panel
     std::int64_t cols;
     std::int64_t outputs;
     float const* input;
@@ -69,6 +71,8 @@ struct Kernels {
     void (*matmulBf16)(MatmulCall const& call, MatmulPart const& part);
     void (*attend)(AttentionTask const& task);
     void (*rmsNormRow)(float const* input, float const* weight, float epsilon, std::int64_t cols, float* output);
+    void (*layerNormRow)(
+        float const* input, float const* weight, float const* bias, float epsilon, std::int64_t cols, float* output);
     void (*activate)(Activation activation, float* values, float const* gate, std::int64_t count);
     /// Index of the first value above the threshold, `count` if there is none. NaN is above nothing.
     std::int64_t (*firstAbove)(float const* values, std::int64_t count, float threshold);

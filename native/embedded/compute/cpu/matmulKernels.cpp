@@ -1,5 +1,5 @@
-// Matrix products. Every output is one running sum over k in ascending order, whatever the tile that computes it, so
-// the bits do not depend on how rows, panels and threads divide the work.
+// Matrix products. Every output is one running sum, from the bias over k in ascending order, whatever the tile that
+// computes it, so the bits do not depend on how rows, panels and threads divide the work.
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "compute/cpu/matmulKernels.cpp"
@@ -54,7 +54,8 @@ template <class Weights> struct Tile {
     std::int64_t cols;
     typename Weights::Value const* panels; ///< first panel
     std::int64_t panelStride;
-    float* output; ///< first row, first feature
+    float const* bias; ///< first feature
+    float* output;     ///< first row, first feature
     std::int64_t outputStride;
     std::int64_t width; ///< features up to the end of the output row
     bool add;
@@ -128,7 +129,7 @@ template <class Weights, int kRows, int kPanels> void multiplyTile(Tile<Weights>
     for (int row = 0; row < kRows; ++row) {
 #pragma GCC unroll 16
         for (int i = 0; i < kSums; ++i) {
-            sums[row][i] = hn::Zero(Floats());
+            sums[row][i] = hn::Load(Floats(), tile.bias + i * kLANES);
         }
     }
     typename Weights::Value const* pair = tile.panels;
@@ -169,6 +170,7 @@ template <class Weights, int kRows> void multiplyPanels(Tile<Weights> tile, std:
         }
         numPanels -= step;
         tile.panels += step * tile.panelStride;
+        tile.bias += step * kPANEL_WIDTH;
         tile.output += step * kPANEL_WIDTH;
         tile.width -= step * kPANEL_WIDTH;
     }
@@ -196,7 +198,8 @@ template <class Weights> void multiply(MatmulCall const& call, MatmulPart const&
             std::int64_t const feature = panel * kPANEL_WIDTH;
             Tile<Weights> const tile{call.input + row * call.cols, call.cols,
                 static_cast<typename Weights::Value const*>(call.panels) + panel * call.panelStride, call.panelStride,
-                call.output + row * call.outputs + feature, call.outputs, call.outputs - feature, call.add};
+                call.bias + feature, call.output + row * call.outputs + feature, call.outputs, call.outputs - feature,
+                call.add};
             multiplyRows(tile, rowsInTile, HWY_MIN(group, part.panelEnd - panel));
             row += rowsInTile;
         }

@@ -42,7 +42,7 @@ TEST_P(Matmul, EqualsReference) {
                     }
                     expected.push_back(sum);
                 }
-                auto const matrix = cpu.prepareMatrix(fp32Matrix(weights, outputs, cols), type);
+                auto const matrix = cpu.prepareMatrix(fp32Matrix(weights, outputs, cols), type, nullptr);
                 for (std::int64_t const rows : {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 64, 65}) {
                     auto const result = product(cpu, *matrix, input, rows);
                     expectClose(result, std::span(expected).first(result.size()), 5e-5);
@@ -61,7 +61,7 @@ TEST_P(Matmul, SameBitsInAnyBatchAndOnAnyNumberOfThreads) {
     auto const weights = randomFloats(kOutputs * kCols, 3);
     auto const input = randomFloats(kMaxRows * kCols, 4);
     for (auto const type : {WeightType::kFP32, WeightType::kBF16}) {
-        auto const matrix = cpu.prepareMatrix(fp32Matrix(weights, kOutputs, kCols), type);
+        auto const matrix = cpu.prepareMatrix(fp32Matrix(weights, kOutputs, kCols), type, nullptr);
         std::vector<float> alone;
         for (std::int64_t row = 0; row < kMaxRows; ++row) {
             auto const result =
@@ -81,7 +81,8 @@ TEST_P(Matmul, SameBitsAcrossBlocksOfRows) {
     constexpr std::int64_t kRows = 51;
     constexpr std::int64_t kCols = 8000;
     auto cpu = backend(2);
-    auto const matrix = cpu.prepareMatrix(fp32Matrix(randomFloats(40 * kCols, 5), 40, kCols), WeightType::kBF16);
+    auto const matrix =
+        cpu.prepareMatrix(fp32Matrix(randomFloats(40 * kCols, 5), 40, kCols), WeightType::kBF16, nullptr);
     auto const input = randomFloats(kRows * kCols, 6);
     auto const together = product(cpu, *matrix, input, kRows);
     for (std::int64_t row = 0; row < kRows; ++row) {
@@ -94,7 +95,8 @@ TEST_P(Matmul, AddsTheFinishedSum) {
     auto cpu = backend();
     for (std::int64_t const rows : {1, 2, 5, 8, 13}) {
         auto const input = randomFloats(rows * 100, 8);
-        auto const matrix = cpu.prepareMatrix(fp32Matrix(randomFloats(33 * 100, 7), 33, 100), WeightType::kFP32);
+        auto const matrix =
+            cpu.prepareMatrix(fp32Matrix(randomFloats(33 * 100, 7), 33, 100), WeightType::kFP32, nullptr);
         auto const residual = randomFloats(rows * 33, 9);
         auto expected = product(cpu, *matrix, input, rows);
         std::transform(expected.begin(), expected.end(), residual.begin(), expected.begin(), std::plus());
@@ -104,52 +106,51 @@ TEST_P(Matmul, AddsTheFinishedSum) {
     }
 }
 
-TEST_P(Matmul, NoRowsAreNoWork) {
-    auto cpu = backend(2);
-    auto const matrix = cpu.prepareMatrix(fp32Matrix(randomFloats(16, 1), 4, 4), WeightType::kFP32);
-    cpu.matmul(*matrix, nullptr, 0, nullptr);
-}
-
-TEST(PreparedMatrix, RoundsToNearestEvenBf16) {
-    struct Case {
-        std::uint32_t fp32;
-        std::uint16_t bf16;
-    };
-    for (auto const& [fp32, bf16] : {Case{0x3F800000, 0x3F80}, Case{0x3F808000, 0x3F80}, Case{0x3F818000, 0x3F82},
-             Case{0x3F808001, 0x3F81}, Case{0xBF808001, 0xBF81}, Case{0x7F7FFFFF, 0x7F80}, Case{0x7F800000, 0x7F80},
-             Case{0xFF800000, 0xFF80}, Case{0x7F800001, 0x7FC0}, Case{0x00000001, 0x0000}, Case{0x80000000, 0x8000}}) {
-        EXPECT_EQ(toBf16(std::bit_cast<float>(fp32)), bf16) << std::hex << fp32;
+TEST_P(Matmul, StartsFromTheBias) {
+    auto cpu = backend();
+    auto twoThreads = backend(2);
+    for (std::int64_t const outputs : {1, 15, 16, 33, 100}) {
+        auto const weights = randomFloats(outputs * 31, 1);
+        auto const biases = randomFloats(outputs, 2, 3);
+        auto const input = randomFloats(13 * 31, 3);
+        auto const bias = fp32Matrix(biases, 1, outputs);
+        auto const matrix = cpu.prepareMatrix(fp32Matrix(weights, outputs, 31), WeightType::kFP32, &bias);
+        std::vector<double> expected;
+        for (std::int64_t i = 0; i < 13 * outputs; ++i) {
+            double sum = static_cast<double>(biases[static_cast<std::size_t>(i % outputs)]);
+            for (std::int64_t k = 0; k < 31; ++k) {
+                sum += static_cast<double>(input[static_cast<std::size_t>(i / outputs * 31 + k)])
+                    * static_cast<double>(weights[static_cast<std::size_t>(i % outputs * 31 + k)]);
+            }
+            expected.push_back(sum);
+        }
+        auto const together = product(cpu, *matrix, input, 13);
+        expectClose(together, expected, 2e-6);
+        EXPECT_EQ(product(twoThreads, *matrix, input, 13), together);
+        auto const alone = product(cpu, *matrix, std::span(input).last(31), 1);
+        EXPECT_TRUE(std::equal(alone.begin(), alone.end(), together.end() - outputs)) << outputs << " outputs";
     }
 }
 
-TEST(PreparedMatrix, ReadsEachSourceType) {
-    std::uint16_t const fp16[] = {0x3C00, 0xC000, 0x0001, 0x8400, 0x7BFF, 0x7C00, 0xFC00, 0x0000};
-    std::uint16_t const bf16[] = {0x3F80, 0xC000, 0x0001, 0x8080};
-    float values[8];
-    readValues({fp16, DataType::kFP16, 2, 4}, 0, 8, values);
-    constexpr float kINFINITY = std::numeric_limits<float>::infinity();
-    float const expected[] = {1, -2, 0x1p-24F, -0x1p-14F, 65504, kINFINITY, -kINFINITY, 0};
-    EXPECT_TRUE(std::equal(values, values + 8, expected));
-    std::uint16_t const nan = 0x7E01;
-    readValues({&nan, DataType::kFP16, 1, 1}, 0, 1, values);
-    EXPECT_TRUE(std::isnan(values[0]));
-    readValues({bf16, DataType::kBF16, 1, 4}, 1, 3, values);
-    EXPECT_EQ(values[0], -2);
-    EXPECT_EQ(values[2], -0x1p-126F);
+TEST_P(Matmul, NoRowsAreNoWork) {
+    auto cpu = backend(2);
+    auto const matrix = cpu.prepareMatrix(fp32Matrix(randomFloats(16, 1), 4, 4), WeightType::kFP32, nullptr);
+    cpu.matmul(*matrix, nullptr, 0, nullptr);
 }
 
 TEST(PreparedMatrix, RefusesOtherTypesAndNoValues) {
     auto const cpu = makeCpuBackend(1);
     std::int64_t const value = 0;
     try {
-        (void)cpu->prepareMatrix({&value, DataType::kINT64, 1, 1}, WeightType::kFP32);
+        (void)cpu->prepareMatrix({&value, DataType::kINT64, 1, 1}, WeightType::kFP32, nullptr);
         FAIL();
     } catch (std::invalid_argument const& error) {
-        EXPECT_STREQ(error.what(), "weights must be FP32, FP16 or BF16, not INT64");
+        EXPECT_STREQ(error.what(), "weights must be FP32, FP16, BF16, FP8 or INT8, not INT64");
     }
-    EXPECT_THROW((void)cpu->prepareTable({&value, DataType::kFP8, 1, 1}, WeightType::kFP32), std::invalid_argument);
+    EXPECT_THROW((void)cpu->prepareTable({&value, DataType::kINT32, 1, 1}, WeightType::kFP32), std::invalid_argument);
     EXPECT_THROW((void)cpu->prepareVector({&value, DataType::kUNKNOWN, 1, 1}, 1), std::invalid_argument);
-    EXPECT_THROW((void)cpu->prepareMatrix({&value, DataType::kFP32, 0, 1}, WeightType::kFP32), std::invalid_argument);
+    EXPECT_THROW(
+        (void)cpu->prepareMatrix({&value, DataType::kFP32, 0, 1}, WeightType::kFP32, nullptr), std::invalid_argument);
 }
 
 } // namespace

@@ -5,10 +5,8 @@
 #include "compute/cpu/threadPool.h"
 
 #include <algorithm>
-#include <bit>
-#include <cstring>
+#include <functional>
 #include <stdexcept>
-#include <string>
 
 namespace embedded::compute {
 
@@ -20,91 +18,12 @@ constexpr std::int64_t kSTRIP = 64;
 /// Table rows that one task converts.
 constexpr std::int64_t kTABLE_ROWS = 64;
 
-float fromBf16(std::uint16_t bits) {
-    return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16);
-}
-
-float fromFp16(std::uint16_t bits) {
-    // The exponent and mantissa land 112 too low in FP32's exponent; a multiplication corrects that and normalises
-    // subnormal values. Infinity and NaN get the largest exponent.
-    constexpr std::uint32_t kSHIFTED_INFINITY = 0x7C00U << 13;
-    std::uint32_t const magnitude = (bits & 0x7FFFU) << 13;
-    std::uint32_t value = std::bit_cast<std::uint32_t>(std::bit_cast<float>(magnitude) * 0x1p112F);
-    value = magnitude >= kSHIFTED_INFINITY ? value | 0x7F800000U : value;
-    return std::bit_cast<float>(value | (bits & 0x8000U) << 16);
-}
-
-/// The source may be unaligned: it lies anywhere in a mapped file.
-template <class Bits, class Convert>
-void convertValues(HostMatrix const& source, std::int64_t first, std::int64_t count, float* output, Convert convert) {
-    auto const* bytes = static_cast<std::byte const*>(source.data) + first * std::int64_t{sizeof(Bits)};
-    for (std::int64_t i = 0; i < count; ++i) {
-        Bits bits;
-        std::memcpy(&bits, bytes + i * std::int64_t{sizeof(Bits)}, sizeof(Bits));
-        output[i] = convert(bits);
-    }
-}
-
-char const* nameOf(DataType type) {
-    switch (type) {
-    case DataType::kBOOL:
-        return "BOOL";
-    case DataType::kUINT8:
-        return "UINT8";
-    case DataType::kINT8:
-        return "INT8";
-    case DataType::kINT32:
-        return "INT32";
-    case DataType::kINT64:
-        return "INT64";
-    case DataType::kBF16:
-        return "BF16";
-    case DataType::kFP8:
-        return "FP8";
-    case DataType::kFP16:
-        return "FP16";
-    case DataType::kFP32:
-        return "FP32";
-    case DataType::kUNKNOWN:
-        break;
-    }
-    return "UNKNOWN";
-}
-
 HostMatrix const& checked(HostMatrix const& source) {
     checkSource(source);
     return source;
 }
 
 } // namespace
-
-void checkSource(HostMatrix const& source) {
-    if (source.dtype != DataType::kFP32 && source.dtype != DataType::kFP16 && source.dtype != DataType::kBF16) {
-        throw std::invalid_argument(std::string("weights must be FP32, FP16 or BF16, not ") + nameOf(source.dtype));
-    }
-    if (source.rows < 1 || source.cols < 1) {
-        throw std::invalid_argument("weights must have at least one row and one column");
-    }
-}
-
-void readValues(HostMatrix const& source, std::int64_t first, std::int64_t count, float* output) {
-    switch (source.dtype) {
-    case DataType::kFP16:
-        return convertValues<std::uint16_t>(source, first, count, output, fromFp16);
-    case DataType::kBF16:
-        return convertValues<std::uint16_t>(source, first, count, output, fromBf16);
-    default:
-        return convertValues<float>(source, first, count, output, [](float value) { return value; });
-    }
-}
-
-std::uint16_t toBf16(float value) {
-    auto const bits = std::bit_cast<std::uint32_t>(value);
-    if ((bits & 0x7FFFFFFFU) > 0x7F800000U) {
-        return static_cast<std::uint16_t>(bits >> 16 | 0x40U); // quiet, so that no payload is rounded to infinity
-    }
-    return static_cast<std::uint16_t>((bits + 0x7FFFU + (bits >> 16 & 1U)) >> 16);
-}
 
 std::int64_t PreparedMatrix::numPanels() const {
     return divideUp(rows(), kPANEL_WIDTH);
@@ -114,12 +33,25 @@ std::int64_t PreparedMatrix::panelStride() const {
     return (mType == WeightType::kFP32 ? cols() : divideUp(cols(), 2)) * kPANEL_WIDTH;
 }
 
-PreparedMatrix::PreparedMatrix(HostMatrix const& source, WeightType type, SizeType32 numThreads)
+PreparedMatrix::PreparedMatrix(HostMatrix const& source, WeightType type, HostMatrix const* bias, SizeType32 numThreads)
     : Matrix(checked(source).rows, source.cols)
     , mType(type)
-    , mMemory(static_cast<std::size_t>(numPanels() * panelStride()) * sizeof(float)) {
+    , mMemory(static_cast<std::size_t>(numPanels() * panelStride()) * sizeof(float))
+    , mBias(static_cast<std::size_t>(numPanels() * kPANEL_WIDTH) * sizeof(float)) {
+    std::fill_n(mBias.as<float>(), numPanels() * kPANEL_WIDTH, 0.0F);
+    if (bias != nullptr) {
+        readBias(*bias);
+    }
     ThreadPool::instance().parallelFor(
         numThreads, numPanels(), [&](std::int64_t panel, SizeType32) { packPanel(source, panel); });
+}
+
+void PreparedMatrix::readBias(HostMatrix const& bias) {
+    checkSource(bias);
+    if (bias.rows * bias.cols != rows()) {
+        throw std::invalid_argument("a bias must have one value for each row of its weights");
+    }
+    readValues(bias, 0, rows(), mBias.as<float>());
 }
 
 void PreparedMatrix::packPanel(HostMatrix const& source, std::int64_t panel) {
@@ -168,13 +100,25 @@ PreparedTable::PreparedTable(HostMatrix const& source, WeightType type, SizeType
     ThreadPool::instance().parallelFor(numThreads, divideUp(rows(), kTABLE_ROWS), convertRows);
 }
 
-void PreparedTable::readRow(std::int64_t row, float* output) const {
+void PreparedTable::readRow(std::int64_t row, float factor, float* output) const {
     if (mType == WeightType::kFP32) {
-        std::memcpy(output, mMemory.as<float>() + row * cols(), static_cast<std::size_t>(cols()) * sizeof(float));
-        return;
+        auto const* values = mMemory.as<float>() + row * cols();
+        std::transform(values, values + cols(), output, [=](float value) { return factor * value; });
+    } else {
+        auto const* values = mMemory.as<std::uint16_t>() + row * cols();
+        std::transform(values, values + cols(), output, [=](std::uint16_t value) { return factor * fromBf16(value); });
     }
-    auto const* values = mMemory.as<std::uint16_t>() + row * cols();
-    std::transform(values, values + cols(), output, fromBf16);
+}
+
+void PreparedTable::addRow(std::int64_t row, float* output) const {
+    if (mType == WeightType::kFP32) {
+        auto const* values = mMemory.as<float>() + row * cols();
+        std::transform(values, values + cols(), output, output, std::plus());
+    } else {
+        auto const* values = mMemory.as<std::uint16_t>() + row * cols();
+        std::transform(values, values + cols(), output, output,
+            [](std::uint16_t value, float sum) { return fromBf16(value) + sum; });
+    }
 }
 
 } // namespace embedded::compute

@@ -10,22 +10,27 @@ namespace embedded::compute {
 /// of a panel and a row of weights streams from memory in order. The last panel is filled up with zeros.
 ///   kFP32: [panel][k][16] floats
 ///   kBF16: [panel][ceil(cols / 2)][16] words, each the BF16 values of an even k (low half) and of the next k (high)
+/// The bias is [panel][16] floats, zeros where there is none.
 class PreparedMatrix final : public Matrix {
 public:
-    /// @throws std::invalid_argument for a type that is none of FP32, FP16, BF16, or an empty matrix
-    PreparedMatrix(HostMatrix const& source, WeightType type, SizeType32 numThreads);
+    /// @param bias rows() values, or null
+    /// @throws std::invalid_argument if checkSource() does for weights or bias, or the bias has another size
+    PreparedMatrix(HostMatrix const& source, WeightType type, HostMatrix const* bias, SizeType32 numThreads);
 
     [[nodiscard]] WeightType type() const { return mType; }
     [[nodiscard]] void const* panels() const { return mMemory.as<void>(); }
+    [[nodiscard]] float const* bias() const { return mBias.as<float>(); }
     [[nodiscard]] std::int64_t numPanels() const;
     /// From one panel to the next, in floats or words.
     [[nodiscard]] std::int64_t panelStride() const;
 
 private:
+    void readBias(HostMatrix const& bias);
     void packPanel(HostMatrix const& source, std::int64_t panel);
 
     WeightType mType;
     AlignedMemory mMemory;
+    AlignedMemory mBias;
 };
 
 /// Rows to be looked up, in the source's order: [rows][cols] of float or BF16.
@@ -34,20 +39,14 @@ public:
     /// @throws std::invalid_argument as PreparedMatrix
     PreparedTable(HostMatrix const& source, WeightType type, SizeType32 numThreads);
 
-    void readRow(std::int64_t row, float* output) const;
+    /// output = factor * row
+    void readRow(std::int64_t row, float factor, float* output) const;
+    /// output += row
+    void addRow(std::int64_t row, float* output) const;
 
 private:
     WeightType mType;
     AlignedMemory mMemory;
 };
-
-/// Values `first` … `first + count - 1` of the row-major source, as FP32.
-void readValues(HostMatrix const& source, std::int64_t first, std::int64_t count, float* output);
-
-/// @throws std::invalid_argument unless the source has a type that readValues() knows, and at least one value
-void checkSource(HostMatrix const& source);
-
-/// Rounds to nearest, ties to even; NaN stays NaN.
-[[nodiscard]] std::uint16_t toBf16(float value);
 
 } // namespace embedded::compute

@@ -48,6 +48,7 @@ TEST_P(RowOperations, Activations) {
     Case const cases[] = {
         {Activation::kRELU, [](double x) { return std::max(x, 0.0); }},
         {Activation::kSILU, [](double x) { return x / (1 + std::exp(-x)); }},
+        {Activation::kGELU, [](double x) { return x * std::erfc(-x * M_SQRT1_2) / 2; }},
         // As 0.5 x (1 + tanh(u)), without its loss of digits for negative x.
         {Activation::kGELU_TANH,
             [](double x) { return x / (1 + std::exp(-2 * std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x))); }},
@@ -75,7 +76,7 @@ TEST_P(RowOperations, ActivationsDoNotDependOnTheLengthOrTheThreads) {
     auto cpu = backend();
     auto twoThreads = backend(2);
     auto const input = randomFloats(20001, 5);
-    for (auto const activation : {Activation::kRELU, Activation::kSILU, Activation::kGELU_TANH}) {
+    for (auto const activation : {Activation::kRELU, Activation::kSILU, Activation::kGELU, Activation::kGELU_TANH}) {
         auto all = input;
         twoThreads.activate(activation, all.data(), nullptr, std::ssize(all));
         for (std::int64_t const count : kSIZES) {
@@ -93,12 +94,12 @@ TEST_P(RowOperations, CopiesRowsAndVectors) {
     std::vector<TokenIdType> const ids{299, 0, 7, 7};
     std::vector<float> embedded(4 * 33);
     std::vector<float> gathered(4 * 33);
-    cpu.embed(*cpu.prepareTable(fp32Matrix(values, 300, 33), WeightType::kFP32), ids, embedded.data());
+    cpu.embed(*cpu.prepareTable(fp32Matrix(values, 300, 33), WeightType::kFP32), ids, 1, embedded.data());
     cpu.gatherRows(values.data(), ids, 33, gathered.data());
     EXPECT_EQ(embedded, gathered);
     EXPECT_TRUE(std::equal(embedded.begin(), embedded.begin() + 33, values.end() - 33));
 
-    cpu.embed(*cpu.prepareTable(fp32Matrix(values, 300, 33), WeightType::kBF16), ids, embedded.data());
+    cpu.embed(*cpu.prepareTable(fp32Matrix(values, 300, 33), WeightType::kBF16), ids, 1, embedded.data());
     for (std::size_t i = 0; i < embedded.size(); ++i) {
         ASSERT_NEAR(embedded[i], gathered[i], std::abs(gathered[i]) / 256);
     }
