@@ -2,6 +2,7 @@
 import { TrtllmError } from './errors.js'
 import type { ModelFolder, ModelKind } from './model-folder.js'
 import type { RawEngineOptions, RawExecutorConfig, RawRuntimeOptions } from './native.js'
+import { notEmptyText } from './token-ids.js'
 import type { Tokenizer } from './tokenizer.js'
 import {
   boolean,
@@ -60,6 +61,8 @@ export interface EngineOptions {
   runtime?: 'auto' | 'embedded' | 'tensorrt-llm' | undefined
   /** *Ours.* Path of a tokenizer.json, or anything with `encode`, `decode` and perhaps `encodePlain`. @default tokenizer.json of the folder, if any */
   tokenizer?: string | Tokenizer | undefined
+  /** *Ours.* Where checkpoints of converted Hugging Face folders are kept. @default $XDG_CACHE_HOME/trtllm-node, or ~/.cache/trtllm-node */
+  cacheFolder?: string | undefined
 }
 
 export interface SchedulerOptions {
@@ -148,6 +151,7 @@ const ENGINE_FIELDS: FieldValidators<EngineOptions> = {
   runtime: oneOf(['auto', 'embedded', 'tensorrt-llm']),
   encoderTokenBudget: integer(1),
   tokenizer: tokenizerOption,
+  cacheFolder: notEmptyText,
 }
 
 /** @throws TrtllmError ERR_INVALID_ARGUMENT, ERR_UNKNOWN_OPTION, ERR_UNSUPPORTED */

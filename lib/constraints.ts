@@ -2,7 +2,7 @@
 import { TrtllmError } from './errors.js'
 import type { RawLimits } from './native.js'
 import type { RawRequestExtras } from './raw-request.js'
-import { checkId, checkIds, encodePlain, type Room, type TokenIds, textOrTokenIds } from './token-ids.js'
+import { checkId, checkIds, encodePlain, type Room, type TokenIds, textOrTokenIds, tokenIds } from './token-ids.js'
 import type { Tokenizer } from './tokenizer.js'
 import { arrayOf, type FieldValidators, integer, invalid } from './validate.js'
 
@@ -15,6 +15,8 @@ export interface ConstraintOptions {
   forcedFirstTokenId?: number | undefined
   /** *Ours.* The last token that `maxTokens` allows, if the sequence gets that far; often the end token. @default none */
   forcedLastTokenId?: number | undefined
+  /** *Ours.* Ids that are not the first token, or, with a forced first token, not the one after it. @default none */
+  suppressedFirstTokenIds?: TokenIds | undefined
   /**
    * *Ours.* The output is one of these, as text (tokenised like a text of its own) or token ids, followed by the end
    * token. Not together with what could contradict it: forced tokens, `badWords`, `stopWords`, `noRepeatNgramSize`.
@@ -26,6 +28,7 @@ export interface ConstraintOptions {
 export const CONSTRAINT_FIELDS: FieldValidators<ConstraintOptions> = {
   forcedFirstTokenId: integer(0),
   forcedLastTokenId: integer(0),
+  suppressedFirstTokenIds: tokenIds,
   allowedSequences: (value, path) => {
     const expected = 'an array of at least one text or array of token ids'
     const sequences = arrayOf(textOrTokenIds, expected)(value, path)
@@ -37,6 +40,7 @@ export const CONSTRAINT_FIELDS: FieldValidators<ConstraintOptions> = {
 const CONTRADICTIONS = [
   'forcedFirstTokenId',
   'forcedLastTokenId',
+  'suppressedFirstTokenIds',
   'badWords',
   'stopWords',
   'noRepeatNgramSize',
@@ -76,7 +80,7 @@ export function toAllowedSequences(
  * @throws TrtllmError ERR_INVALID_ARGUMENT
  */
 export function toForcedTokens(
-  { forcedFirstTokenId, forcedLastTokenId }: ConstraintOptions,
+  { forcedFirstTokenId, forcedLastTokenId, suppressedFirstTokenIds }: ConstraintOptions,
   { decoderVocabSize }: RawLimits,
   maxTokens: number,
 ): RawRequestExtras {
@@ -86,6 +90,10 @@ export function toForcedTokens(
   }
   if (forcedLastTokenId !== undefined) {
     extras.forcedLastTokenId = checkId(forcedLastTokenId, 'forcedLastTokenId', decoderVocabSize)
+  }
+  if (suppressedFirstTokenIds !== undefined) {
+    const room = { maxLength: decoderVocabSize, limit: 'limits.decoderVocabSize', vocabSize: decoderVocabSize }
+    extras.suppressedFirstTokenIds = checkIds(suppressedFirstTokenIds, 'suppressedFirstTokenIds', room)
   }
   const both = forcedFirstTokenId !== undefined && forcedLastTokenId !== undefined
   if (both && maxTokens === 1 && forcedFirstTokenId !== forcedLastTokenId) {

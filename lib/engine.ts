@@ -1,11 +1,14 @@
 /** The engine: loads a model, sends requests, closes. */
 import { checkEngineOptions, checkRuntime, type EngineOptions, toRawEngineOptions } from './config.js'
+import { builtinTokenizerFor } from './convert/builtin-tokenizer.js'
 import { AbortError, TrtllmError, toTrtllmError } from './errors.js'
 import { createFleet, type Fleet } from './fleet.js'
 import type { Flight, FlightEvents } from './flight.js'
 import { createLogitsDispatcher } from './logits-processor.js'
+import { readModelDefaults, unsupportedDefaults } from './model-defaults.js'
 import { type ModelFolder, readModelFolder } from './model-folder.js'
 import { loadAddon, type RawEngine, type RawLimits, type RawSnapshot } from './native.js'
+import { openModel } from './open-model.js'
 import { type CheckedRequest, checkRequest, type Request, type RequestContext, throwIfAborted } from './request.js'
 import { createDispatcher, type Outcome, type Result, toResult } from './response.js'
 import {
@@ -67,15 +70,18 @@ export interface Engine {
 
 export const Engine = {
   /**
-   * Loads a model folder, off the main thread.
+   * Loads a model folder, off the main thread. A folder of Hugging Face (or a checkpoint of fairseq) is converted once,
+   * into the cache folder.
    * @throws TrtllmError (as rejection) ERR_INVALID_ARGUMENT, ERR_UNKNOWN_OPTION, ERR_MODEL_NOT_FOUND,
    * ERR_MODEL_INVALID, ERR_UNSUPPORTED, ERR_ADDON_LOAD, ERR_OUT_OF_MEMORY, ERR_RUNTIME
    */
   async load(folder: string, options: EngineOptions = {}): Promise<Engine> {
     const checked = checkEngineOptions(options)
-    const model = readModelFolder(checkFolder(folder))
+    const model = readModelFolder(await openModel(checkFolder(folder), checked))
     checkRuntime(model, checked)
-    const tokenizer = chooseTokenizer(model, checked)
+    const tokenizer = await chooseTokenizer(model, checked)
+    const defaults = await readModelDefaults(model.folder)
+    warnOfUnsupported(model, unsupportedDefaults(defaults))
     const addon = loadAddon()
     const dispatcher = createDispatcher()
     const processors = createLogitsDispatcher()
@@ -87,7 +93,7 @@ export const Engine = {
     const mixedBeamWidths = addon.capabilities.includes('mixedBeamWidths')
     const fleet = createFleet(raw, { dispatcher, processors, mixedBeamWidths })
     const { gatherGenerationLogits = false } = checked
-    return createEngine(raw, fleet, model, { tokenizer, gatherGenerationLogits })
+    return createEngine(raw, fleet, model, { tokenizer, gatherGenerationLogits, defaults })
   },
 }
 
@@ -96,17 +102,24 @@ function checkFolder(folder: unknown): string {
   throw new TrtllmError('ERR_INVALID_ARGUMENT', `the model folder must be a path, got ${String(folder) || "''"}`)
 }
 
-function chooseTokenizer(model: ModelFolder, { tokenizer }: EngineOptions): Tokenizer | undefined {
+async function chooseTokenizer(model: ModelFolder, { tokenizer }: EngineOptions): Promise<Tokenizer | undefined> {
   if (typeof tokenizer === 'object') return tokenizer
   const file = tokenizer ?? model.tokenizerFile
-  return file === null ? undefined : loadTokenizer(file)
+  return file === null ? builtinTokenizerFor(model.folder) : loadTokenizer(file)
+}
+
+function warnOfUnsupported({ folder }: ModelFolder, settings: string[]): void {
+  if (settings.length === 0) return
+  process.emitWarning(`${folder}: settings of generation_config.json that are not applied: ${settings.join(', ')}`, {
+    code: 'TRTLLM_UNSUPPORTED_DEFAULT',
+  })
 }
 
 function createEngine(
   raw: RawEngine,
   fleet: Fleet,
   model: ModelFolder,
-  options: Pick<RequestContext, 'tokenizer' | 'gatherGenerationLogits'>,
+  options: Pick<RequestContext, 'tokenizer' | 'gatherGenerationLogits' | 'defaults'>,
 ): Engine {
   const limits = Object.freeze({ ...raw.limits })
   const { tokenizer } = options

@@ -4,6 +4,7 @@ export type TrtllmErrorCode =
   | 'ERR_UNKNOWN_OPTION'
   | 'ERR_MODEL_NOT_FOUND'
   | 'ERR_MODEL_INVALID'
+  | 'ERR_UNSAFE_MODEL'
   | 'ERR_UNSUPPORTED'
   | 'ERR_NO_TOKENIZER'
   | 'ERR_QUEUE_FULL'
@@ -12,6 +13,8 @@ export type TrtllmErrorCode =
   | 'ERR_LOGITS_PROCESSOR'
   | 'ERR_ADDON_LOAD'
   | 'ERR_OUT_OF_MEMORY'
+  | 'ERR_OUTPUT'
+  | 'ERR_BUILD_FAILED'
   | 'ERR_RUNTIME'
 
 /** What to do about an error, where its code alone tells; undefined where only the message can. */
@@ -20,6 +23,7 @@ const HINTS: Record<TrtllmErrorCode, string | undefined> = {
   ERR_UNKNOWN_OPTION: undefined,
   ERR_MODEL_NOT_FOUND: undefined,
   ERR_MODEL_INVALID: undefined,
+  ERR_UNSAFE_MODEL: undefined,
   ERR_UNSUPPORTED: undefined,
   ERR_NO_TOKENIZER:
     'pass token ids, or put tokenizer.json into the model folder, or give Engine.load the option tokenizer',
@@ -29,6 +33,8 @@ const HINTS: Record<TrtllmErrorCode, string | undefined> = {
   ERR_LOGITS_PROCESSOR: undefined,
   ERR_ADDON_LOAD: undefined,
   ERR_OUT_OF_MEMORY: 'lower kvCache.maxTokens, maxBatchSize or maxNumTokens',
+  ERR_OUTPUT: undefined,
+  ERR_BUILD_FAILED: undefined,
   ERR_RUNTIME: undefined,
 }
 

@@ -3,6 +3,7 @@ export type { ConstraintOptions } from './constraints.js'
 export { Engine, type EngineLimits, type EngineSnapshot } from './engine.js'
 export { AbortError, TrtllmError, type TrtllmErrorCode } from './errors.js'
 export type { LogitsContext, LogitsProcessor, LogitsProcessorOptions } from './logits-processor.js'
+export type { LanguageOptions } from './model-defaults.js'
 export {
   type ModelFolder,
   type ModelKind,

@@ -74,8 +74,8 @@ function modelKind(folder: string): ModelKind {
   if (has('decoder/rank0.engine')) return 'engine'
   if (has('decoder/rank0.safetensors')) return 'checkpoint'
   if (has('config.json') && (has('model.safetensors') || has('pytorch_model.bin'))) {
-    throw new TrtllmError('ERR_UNSUPPORTED', `${folder} is a Hugging Face folder, which this version cannot load`, {
-      hint: 'convert it with convert_checkpoint.py of TensorRT-LLM (examples/models/core/enc_dec); our own conversion comes later',
+    throw new TrtllmError('ERR_UNSUPPORTED', `${folder} is a Hugging Face folder, not a checkpoint`, {
+      hint: 'Engine.load converts it by itself; `trtllm-node convert` writes the checkpoint where you want it',
     })
   }
   throw new TrtllmError('ERR_MODEL_INVALID', `${folder} is no encoder-decoder model folder`, {

@@ -49,6 +49,7 @@ export interface RawRequestExtras {
   forcedFirstTokenId?: number
   /** The token number maxTokens. */
   forcedLastTokenId?: number
+  suppressedFirstTokenIds?: Int32Array
   /** Key of a processor; the logits come to `onLogits` under it. */
   logitsProcessor?: number
   /**

@@ -2,6 +2,7 @@
 import { CONSTRAINT_FIELDS, type ConstraintOptions, toAllowedSequences, toForcedTokens } from './constraints.js'
 import { AbortError, TrtllmError } from './errors.js'
 import { LOGITS_PROCESSOR_FIELDS, type LogitsProcessor, type LogitsProcessorOptions } from './logits-processor.js'
+import { LANGUAGE_FIELDS, type LanguageOptions, type ModelDefaults, withModelDefaults } from './model-defaults.js'
 import type { SpecialTokenIds } from './model-folder.js'
 import type { RawLimits } from './native.js'
 import { OUTPUT_FIELDS, type OutputOptions, toOutputConfig } from './outputs.js'
@@ -47,11 +48,13 @@ export interface ControlOptions {
 
 /**
  * What to generate, from what. Names and meanings are those of the executor's `Request`, `SamplingConfig` and
- * `OutputConfig` unless marked *ours*.
+ * `OutputConfig` unless marked *ours*. Defaults are those of the model's generation_config.json, if its folder has one, as
+ * Hugging Face applies them; else those given here.
  */
 export interface Request
   extends InputOptions,
     ControlOptions,
+    LanguageOptions,
     SamplingOptions,
     WordOptions,
     ConstraintOptions,
@@ -86,6 +89,7 @@ export interface RequestContext {
   specialTokenIds: SpecialTokenIds
   tokenizer: Tokenizer | undefined
   gatherGenerationLogits: boolean
+  defaults: ModelDefaults
 }
 
 const DEFAULT_MAX_TOKENS = 256
@@ -106,6 +110,7 @@ export const CONTROL_FIELDS: FieldValidators<ControlOptions> = {
 const REQUEST_FIELDS: FieldValidators<Request> = {
   ...INPUT_FIELDS,
   ...CONTROL_FIELDS,
+  ...LANGUAGE_FIELDS,
   ...SAMPLING_FIELDS,
   ...WORD_FIELDS,
   ...CONSTRAINT_FIELDS,
@@ -125,7 +130,8 @@ const checkFields = fields<Request>(REQUEST_FIELDS, 'request field')
  * @throws TrtllmError ERR_INVALID_ARGUMENT, ERR_UNKNOWN_OPTION, ERR_NO_TOKENIZER
  */
 export function checkRequest(value: unknown, context: RequestContext, streaming: boolean): CheckedRequest {
-  const request = checkFields(value, '')
+  const { defaults, specialTokenIds, tokenizer } = context
+  const request = withModelDefaults(checkFields(value, ''), { ...defaults, tokenizer, endId: specialTokenIds.end })
   const { signal, timeoutMs, logitsProcessor } = request
   return {
     raw: toRawRequest(request, context, streaming || timeoutMs !== undefined),

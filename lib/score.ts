@@ -96,7 +96,10 @@ function targetOf(
 /** @throws TrtllmError ERR_INVALID_ARGUMENT, ERR_UNKNOWN_OPTION, ERR_NO_TOKENIZER */
 export function checkEmbedRequest(value: unknown, context: RequestContext): CheckedRequest {
   const { pooling, signal, timeoutMs, ...rest } = checkEmbedFields(value, '')
-  const raw = toRawRequest({ ...rest, maxTokens: 1, returnEncoderOutput: true }, context, false)
+  // the decoder has to run, but what it says is not looked at
+  const decoderInputTokenIds = [context.specialTokenIds.decoderStart ?? 0]
+  const embedded = { ...rest, decoderInputTokenIds, maxTokens: 1, returnEncoderOutput: true }
+  const raw = toRawRequest(embedded, context, false)
   return { raw: pooling === 'mean' ? withExtras(raw, { poolEncoderOutput: 'mean' }) : raw, signal, timeoutMs }
 }
 

@@ -75,6 +75,8 @@ const OPTIONS: DecodingOption[] = [
   { flag: 'allow', value: 'TEXT', help: 'the output is one of these; many', field: 'allowedSequences', read: texts },
   { flag: 'allow-ids', value: 'IDS', help: 'the same as token ids', field: 'allowedSequences', read: lists },
   { flag: 'decoder-input', value: 'TEXT', help: 'what the output continues', field: 'decoderInput', read: text },
+  { flag: 'source-lang', value: 'CODE', help: 'of the input, such as en_XX', field: 'sourceLang', read: text },
+  { flag: 'target-lang', value: 'CODE', help: 'of the output', field: 'targetLang', read: text },
   { flag: 'log-probs', help: 'log-probabilities in the JSON output', field: 'returnLogProbs', read: yes },
 ]
 

@@ -2,12 +2,16 @@
 /** The command-line tool: picks the command, turns errors into messages and exit codes. */
 import { readFileSync } from 'node:fs'
 import { TrtllmError } from '../errors.js'
+import { BUILD_USAGE, build } from './build.js'
+import { CONVERT_USAGE, convert } from './convert.js'
 import { GENERATE_USAGE, generate } from './generate.js'
 import { INSPECT_USAGE, inspect } from './inspect.js'
 import { printError, UsageError } from './output.js'
 
 const COMMANDS: Record<string, { usage: string; run(args: string[]): Promise<number> }> = {
   generate: { usage: GENERATE_USAGE, run: generate },
+  build: { usage: BUILD_USAGE, run: build },
+  convert: { usage: CONVERT_USAGE, run: convert },
   inspect: { usage: INSPECT_USAGE, run: inspect },
 }
 
@@ -15,6 +19,8 @@ const USAGE = `Usage: trtllm-node <command> [options]
 
 Commands:
   generate   text or token ids in, generated text out
+  convert    a Hugging Face or fairseq model to a checkpoint folder
+  build      TensorRT engines from a checkpoint folder, with trtllm-build
   inspect    what a model folder is
 
   trtllm-node <command> --help   options of a command

@@ -15,3 +15,10 @@ export function printError(error: TrtllmError, about = ''): void {
   process.stderr.write(`error [${error.code}]: ${about}${error.message}\n`)
   if (error.hint !== undefined) process.stderr.write(`hint: ${error.hint}\n`)
 }
+
+/** The value of an option that takes a whole number >= 1; undefined if it was not given. */
+export function countOf(flag: string, value: string | undefined): number | undefined {
+  if (value === undefined) return undefined
+  if (/^[1-9]\d{0,5}$/.test(value)) return Number(value)
+  throw new UsageError(`${flag} takes a whole number >= 1, got '${value}'`)
+}

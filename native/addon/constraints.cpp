@@ -28,6 +28,7 @@ Constraints::Constraints(ConstraintOptions const& options)
     : mForcedFirst(options.forcedFirst)
     , mForcedLast(options.forcedLast)
     , mEndId(options.endId)
+    , mSuppressedFirst(options.suppressedFirst)
     , mMaxTokens(options.maxTokens) {
     if (!options.allowedSequences.empty()) {
         mTrie.emplace(std::vector(options.allowedSequences.begin(), options.allowedSequences.end()));
@@ -36,9 +37,21 @@ Constraints::Constraints(ConstraintOptions const& options)
 
 void Constraints::apply(
     std::span<TokenId const> generated, std::span<float> logits, std::vector<TokenId>& scratch) const {
+    suppressFirst(generated, logits);
     scratch.clear();
     if (findAllowed(generated, scratch)) {
         forbidOthers(logits, scratch);
+    }
+}
+
+void Constraints::suppressFirst(std::span<TokenId const> generated, std::span<float> logits) const {
+    if (generated.size() != (mForcedFirst ? 1U : 0U)) {
+        return;
+    }
+    for (auto const token : mSuppressedFirst) {
+        if (token >= 0 && static_cast<std::size_t>(token) < logits.size()) {
+            logits[static_cast<std::size_t>(token)] = kFORBIDDEN;
+        }
     }
 }
 

@@ -17,11 +17,14 @@ struct ConstraintOptions {
     using TokenId = TokenTrie::TokenId;
     std::list<TokenTrie::Sequence> allowedSequences; ///< none: all are allowed
     std::optional<TokenId> forcedFirst;
-    std::optional<TokenId> forcedLast; ///< the token number maxTokens
-    std::optional<TokenId> endId;      ///< ends one of allowedSequences
+    std::optional<TokenId> forcedLast;   ///< the token number maxTokens
+    TokenTrie::Sequence suppressedFirst; ///< never the first token; with a forced one, never the token after it
+    std::optional<TokenId> endId;        ///< ends one of allowedSequences
     std::size_t maxTokens = 0;
 
-    [[nodiscard]] bool any() const { return !allowedSequences.empty() || forcedFirst || forcedLast; }
+    [[nodiscard]] bool any() const {
+        return !allowedSequences.empty() || forcedFirst || forcedLast || !suppressedFirst.empty();
+    }
 };
 
 /// Immutable: any thread may use it.
@@ -35,6 +38,7 @@ public:
     void apply(std::span<TokenId const> generated, std::span<float> logits, std::vector<TokenId>& scratch) const;
 
 private:
+    void suppressFirst(std::span<TokenId const> generated, std::span<float> logits) const;
     /// Fills `allowed` in ascending order; false: everything is.
     [[nodiscard]] bool findAllowed(std::span<TokenId const> generated, std::vector<TokenId>& allowed) const;
 
@@ -42,6 +46,7 @@ private:
     std::optional<TokenId> mForcedFirst;
     std::optional<TokenId> mForcedLast;
     std::optional<TokenId> mEndId;
+    TokenTrie::Sequence mSuppressedFirst;
     std::size_t mMaxTokens;
 };
 

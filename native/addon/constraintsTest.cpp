@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <limits>
 #include <list>
 #include <utility>
@@ -107,6 +108,20 @@ TEST(Constraints, ForceTheFirstAndTheLastToken) {
     EXPECT_EQ(allowedAfter(options, {3}), kALL);
     EXPECT_EQ(allowedAfter(options, {3, 4}), (Tokens{kEND}));
     EXPECT_FALSE(ConstraintOptions{}.any());
+}
+
+TEST(Constraints, SuppressTokensAtTheBeginning) {
+    ConstraintOptions options;
+    options.suppressedFirst = {0, 2, 99};
+    EXPECT_TRUE(options.any());
+    auto const isOther = [](auto token) { return token != 0 && token != 2; };
+    Tokens others;
+    std::ranges::copy_if(kALL, std::back_inserter(others), isOther);
+    EXPECT_EQ(allowedAfter(options, {}), others);
+    EXPECT_EQ(allowedAfter(options, {3}), kALL);
+    options.forcedFirst = 2;
+    EXPECT_EQ(allowedAfter(options, {}), (Tokens{2})) << "the forced token comes before";
+    EXPECT_EQ(allowedAfter(options, {2}), others);
 }
 
 TEST(Constraints, PassOverWhatIsNoToken) {

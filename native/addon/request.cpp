@@ -91,6 +91,7 @@ struct RawExtras {
     std::list<tle::VecTokens> allowedSequences;
     std::optional<tle::TokenIdType> forcedFirstTokenId;
     std::optional<tle::TokenIdType> forcedLastTokenId;
+    tle::VecTokens suppressedFirstTokenIds;
     std::optional<double> logitsProcessor;
     tle::SizeType32 scoreLength = 0;
     std::optional<Pooling> poolEncoderOutput;
@@ -107,6 +108,7 @@ template <> struct Reader<RawExtras> {
         Field{"allowedSequences", &RawExtras::allowedSequences},
         Field{"forcedFirstTokenId", &RawExtras::forcedFirstTokenId},
         Field{"forcedLastTokenId", &RawExtras::forcedLastTokenId},
+        Field{"suppressedFirstTokenIds", &RawExtras::suppressedFirstTokenIds},
         Field{"logitsProcessor", &RawExtras::logitsProcessor},
         Field{"scoreLength", &RawExtras::scoreLength, kPOSITIVE},
         Field{"poolEncoderOutput", &RawExtras::poolEncoderOutput},
@@ -143,8 +145,8 @@ RequestExtras toExtras(RawExtras const& raw, tle::Request const& request) {
     extras.promptLength = prompt.size();
     extras.endId = endIdOf(request);
     extras.scoreTarget = scoreTarget(prompt, raw.scoreLength);
-    ConstraintOptions const options{raw.allowedSequences, raw.forcedFirstTokenId, raw.forcedLastTokenId, extras.endId,
-        static_cast<std::size_t>(request.getMaxTokens())};
+    ConstraintOptions const options{raw.allowedSequences, raw.forcedFirstTokenId, raw.forcedLastTokenId,
+        raw.suppressedFirstTokenIds, extras.endId, static_cast<std::size_t>(request.getMaxTokens())};
     if (options.any()) {
         extras.constraints.emplace(options);
     }

@@ -23,6 +23,7 @@ export const requestContext: RequestContext = {
     encodePlain: (text) => Array.from(text, () => 3),
     decode: () => '',
   },
+  defaults: { generation: undefined, languages: undefined },
   gatherGenerationLogits: false,
 }
 

@@ -26,8 +26,16 @@ export function huggingFacePronunciations(): { word: string; phonemes: string }[
   return readFixture('g2p-hf-greedy.tsv.gz').map(([word = '', phonemes = '']) => ({ word, phonemes }))
 }
 
-/** Folders of tiny random models of all supported shapes. */
+/** Checkpoint folders of tiny random models. */
 export function goldenModels(): string[] {
   const folder = join(root, 'test/goldens')
-  return readdirSync(folder).map((name) => join(folder, name))
+  return readdirSync(folder)
+    .filter((name) => name !== 'families')
+    .map((name) => join(folder, name))
+}
+
+/** Folders of tiny random models of every family, with their hf/ and what they compute: scripts/make-family-goldens.py. */
+export function familyGoldens(): { name: string; folder: string }[] {
+  const folder = join(root, 'test/goldens/families')
+  return readdirSync(folder).map((name) => ({ name, folder: join(folder, name) }))
 }

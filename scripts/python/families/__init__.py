@@ -1,0 +1,1 @@
+"""What scripts/make-family-goldens.py is made of."""
