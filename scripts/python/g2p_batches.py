@@ -18,7 +18,7 @@ AUXILIARY_SHARE = 0.1
 
 @dataclass(frozen=True)
 class ExampleTable:
-    """All examples, sorted by group; an epoch draws one example of each chosen group."""
+    """All examples, sorted by group; an epoch draws one example of each chosen group. There may be no side tasks."""
 
     source: Tensor  # [n, LONGEST] int64, PAD after the end token
     target: Tensor  # [n, LONGEST] int64, PAD after the end token
@@ -29,7 +29,8 @@ class ExampleTable:
 
     def draw(self, rng: np.random.Generator) -> np.ndarray:
         """Rows of one epoch: every word once, and side tasks so that they make up AUXILIARY_SHARE."""
-        side_count = round(self.main_groups * AUXILIARY_SHARE / (1 - AUXILIARY_SHARE))
+        wanted = round(self.main_groups * AUXILIARY_SHARE / (1 - AUXILIARY_SHARE))
+        side_count = min(wanted, len(self.first) - self.main_groups)
         side = rng.choice(np.arange(self.main_groups, len(self.first)), side_count, replace=False)
         groups = np.concatenate([np.arange(self.main_groups), side])
         return self.first[groups] + (rng.random(len(groups)) * self.count[groups]).astype(np.int64)
@@ -50,8 +51,14 @@ class ExampleTable:
 
 
 def build_table(lexicon: Lexicon, device: torch.device) -> ExampleTable:
-    main, side = list(pronounce_examples(lexicon)), list(auxiliary_examples(lexicon, len(lexicon)))
-    examples = sorted((item for item in main + side if longest(item) <= LONGEST), key=lambda item: item.group)
+    """The sample model's own training: the main task and the side tasks."""
+    examples = [*pronounce_examples(lexicon), *auxiliary_examples(lexicon, len(lexicon))]
+    return table_of(examples, len(lexicon), device)
+
+
+def table_of(examples: Sequence[Example], first_side_group: int, device: torch.device) -> ExampleTable:
+    """Examples that are too long are left out; groups from `first_side_group` on are side tasks."""
+    examples = sorted((item for item in examples if longest(item) <= LONGEST), key=lambda item: item.group)
     groups = np.array([example.group for example in examples])
     names, first, count = np.unique(groups, return_index=True, return_counts=True)
     return ExampleTable(
@@ -60,7 +67,7 @@ def build_table(lexicon: Lexicon, device: torch.device) -> ExampleTable:
         length=np.array([longest(example) for example in examples]),
         first=first,
         count=count,
-        main_groups=int((names < len(lexicon)).sum()),
+        main_groups=int((names < first_side_group).sum()),
     )
 
 

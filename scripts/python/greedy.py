@@ -28,6 +28,23 @@ def greedy_batch(model: T5ForConditionalGeneration, input_ids: Tensor, prompt: T
 
 
 @torch.no_grad()
+def greedy_alone(
+    model: T5ForConditionalGeneration, input_ids: Sequence[int], max_tokens: int
+) -> tuple[list[int], float]:
+    """Generated ids of one input, without EOS, and the smallest gap between the two best logits of any step, as a share
+    of the row's largest."""
+    encoded = BaseModelOutput(last_hidden_state=model.encoder(input_ids=torch.tensor([input_ids]))[0])
+    decoded, smallest = [PAD], float("inf")
+    while len(decoded) <= max_tokens and EOS not in decoded:
+        ids = torch.tensor([decoded])
+        logits = model(encoder_outputs=encoded, decoder_input_ids=ids, use_cache=False).logits[0, -1]
+        best = logits.topk(2).values
+        smallest = min(smallest, float((best[0] - best[1]) / logits.abs().max()))
+        decoded.append(int(logits.argmax()))
+    return until_eos(decoded[1:]), smallest
+
+
+@torch.no_grad()
 def beam_batch(
     model: T5ForConditionalGeneration, input_ids: Tensor, prompt: Tensor, max_tokens: int, beams: int, penalty: float
 ) -> Tensor:

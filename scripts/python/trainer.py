@@ -1,4 +1,7 @@
-"""The training loop of the sample model: mixed precision, CUDA graphs, moving average, resumable state."""
+"""The training loop of the sample model and its adapters: mixed precision, CUDA graphs, moving average, saved state.
+
+Only the parameters that ask for a gradient are trained and averaged: with adapters the base model stays as it is.
+"""
 
 import copy
 import json
@@ -56,6 +59,9 @@ class Trainer:
         torch.manual_seed(plan.seed)
         self.model, self.table, self.plan, self.teachers = model.train(), table, plan, teachers
         self.average = copy.deepcopy(model).eval().requires_grad_(False)
+        pairs = list(zip(self.average.parameters(), model.parameters(), strict=True))
+        self.learned = [current for _, current in pairs if current.requires_grad]
+        self.averaged = [average for average, current in pairs if current.requires_grad]
         self.progress = Progress()
         self.device = table.source.device
         self.rate = torch.zeros((), device=self.device)
@@ -67,7 +73,7 @@ class Trainer:
 
     def parameter_groups(self) -> list[dict]:
         """Matrices decay; norm weights and position tables do not."""
-        named = list(self.model.named_parameters())
+        named = [(name, tensor) for name, tensor in self.model.named_parameters() if tensor.requires_grad]
         plain = [tensor for name, tensor in named if tensor.ndim < 2 or "relative_attention" in name]
         decayed = [tensor for name, tensor in named if tensor.ndim >= 2 and "relative_attention" not in name]
         return [{"params": decayed, "weight_decay": self.plan.weight_decay}, {"params": plain, "weight_decay": 0.0}]
@@ -128,11 +134,10 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         loss = self.batch_loss(self.table.source[rows, :shape], self.table.target[rows, :shape])
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        torch.nn.utils.clip_grad_norm_(self.learned, 1.0)
         self.optimizer.step()
         with torch.no_grad():
-            averaged, current = list(self.average.parameters()), list(self.model.parameters())
-            torch._foreach_lerp_(averaged, current, 1 - self.plan.decay)
+            torch._foreach_lerp_(self.averaged, self.learned, 1 - self.plan.decay)
             self.loss.copy_(loss.detach())
 
     def batch_loss(self, source: Tensor, target: Tensor) -> Tensor:

@@ -30,7 +30,7 @@ export function huggingFacePronunciations(): { word: string; phonemes: string }[
 export function goldenModels(): string[] {
   const folder = join(root, 'test/goldens')
   return readdirSync(folder)
-    .filter((name) => name !== 'families')
+    .filter((name) => name !== 'families' && name !== 'lora')
     .map((name) => join(folder, name))
 }
 
