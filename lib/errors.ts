@@ -5,6 +5,8 @@ export type TrtllmErrorCode =
   | 'ERR_MODEL_NOT_FOUND'
   | 'ERR_MODEL_INVALID'
   | 'ERR_UNSAFE_MODEL'
+  | 'ERR_LORA_NOT_FOUND'
+  | 'ERR_LORA_INVALID'
   | 'ERR_UNSUPPORTED'
   | 'ERR_NO_TOKENIZER'
   | 'ERR_QUEUE_FULL'
@@ -24,6 +26,8 @@ const HINTS: Record<TrtllmErrorCode, string | undefined> = {
   ERR_MODEL_NOT_FOUND: undefined,
   ERR_MODEL_INVALID: undefined,
   ERR_UNSAFE_MODEL: undefined,
+  ERR_LORA_NOT_FOUND: undefined,
+  ERR_LORA_INVALID: undefined,
   ERR_UNSUPPORTED: undefined,
   ERR_NO_TOKENIZER:
     'pass token ids, or put tokenizer.json into the model folder, or give Engine.load the option tokenizer',

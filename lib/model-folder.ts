@@ -19,8 +19,13 @@ export interface ModelPart {
   heads: number | null
   headSize: number | null
   intermediateSize: number | null
+  gatedMlp: boolean
   maxPositionEmbeddings: number | null
   positionEmbedding: string | null
+  /** Rank files: each layer's matrices are split over so many... */
+  tensorParallel: number
+  /** ...and the layers over so many stages. */
+  pipelineParallel: number
 }
 
 /** Ids with a meaning to the decoder; null where the model names none. */
@@ -106,6 +111,7 @@ function parseJson(file: string): Record<string, unknown> {
 function describePart(folder: string, kind: ModelKind, config: Record<string, unknown>): ModelPart {
   const weightsFile = join(folder, WEIGHTS_FILE[kind])
   if (!existsSync(weightsFile)) throw new TrtllmError('ERR_MODEL_INVALID', `${weightsFile} is missing`)
+  const mapping = isRecord(config.mapping) ? config.mapping : {}
   return {
     folder,
     weightsFile,
@@ -117,8 +123,11 @@ function describePart(folder: string, kind: ModelKind, config: Record<string, un
     heads: count(config, 'num_attention_heads'),
     headSize: count(config, 'head_size'),
     intermediateSize: count(config, 'intermediate_size'),
+    gatedMlp: config.gated_act === true,
     maxPositionEmbeddings: count(config, 'max_position_embeddings'),
     positionEmbedding: text(config, 'position_embedding_type'),
+    tensorParallel: count(mapping, 'tp_size') ?? 1,
+    pipelineParallel: count(mapping, 'pp_size') ?? 1,
   }
 }
 

@@ -6,6 +6,7 @@ import { BUILD_USAGE, build } from './build.js'
 import { CONVERT_USAGE, convert } from './convert.js'
 import { GENERATE_USAGE, generate } from './generate.js'
 import { INSPECT_USAGE, inspect } from './inspect.js'
+import { LORA_USAGE, lora } from './lora.js'
 import { printError, UsageError } from './output.js'
 
 const COMMANDS: Record<string, { usage: string; run(args: string[]): Promise<number> }> = {
@@ -13,6 +14,7 @@ const COMMANDS: Record<string, { usage: string; run(args: string[]): Promise<num
   build: { usage: BUILD_USAGE, run: build },
   convert: { usage: CONVERT_USAGE, run: convert },
   inspect: { usage: INSPECT_USAGE, run: inspect },
+  lora: { usage: LORA_USAGE, run: lora },
 }
 
 const USAGE = `Usage: trtllm-node <command> [options]
@@ -22,6 +24,7 @@ Commands:
   convert    a Hugging Face or fairseq model to a checkpoint folder
   build      TensorRT engines from a checkpoint folder, with trtllm-build
   inspect    what a model folder is
+  lora       adapters: inspect, convert, merge into a checkpoint
 
   trtllm-node <command> --help   options of a command
   trtllm-node --version

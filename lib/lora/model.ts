@@ -1,0 +1,55 @@
+/** The sizes of a model that its adapters depend on. */
+import { DTYPES, type Dtype } from '../convert/dtype.js'
+import { TrtllmError } from '../errors.js'
+import type { ModelFolder, ModelPart } from '../model-folder.js'
+import type { LoraFamily } from './modules.js'
+
+export interface LoraModelPart {
+  layers: number
+  hidden: number
+  /** heads × headSize, which may differ from hidden. */
+  attention: number
+  intermediate: number
+  gated: boolean
+}
+
+export interface LoraModel {
+  /** null if the model's type is not known: then names of all families are taken. */
+  family: LoraFamily | null
+  dtype: Dtype
+  encoder: LoraModelPart
+  decoder: LoraModelPart
+}
+
+const FAMILIES: Record<string, LoraFamily> = { t5: 't5', bart: 'bart', mbart: 'bart', nmt: 'bart' }
+
+/** @throws TrtllmError ERR_MODEL_INVALID: a size or the dtype is missing in the model's config.json */
+export function loraModel(model: ModelFolder): LoraModel {
+  return {
+    family: FAMILIES[model.modelType ?? ''] ?? null,
+    dtype: dtypeOf(model.decoder),
+    encoder: sizesOf(model.encoder),
+    decoder: sizesOf(model.decoder),
+  }
+}
+
+function sizesOf(part: ModelPart): LoraModelPart {
+  const size = (name: 'layers' | 'hiddenSize' | 'heads' | 'headSize' | 'intermediateSize') => {
+    const value = part[name]
+    if (value !== null && Number.isInteger(value) && value > 0) return value
+    throw new TrtllmError('ERR_MODEL_INVALID', `${part.folder}/config.json does not say the model's ${name}`)
+  }
+  return {
+    layers: size('layers'),
+    hidden: size('hiddenSize'),
+    attention: size('heads') * size('headSize'),
+    intermediate: size('intermediateSize'),
+    gated: part.gatedMlp,
+  }
+}
+
+function dtypeOf({ folder, dtype }: ModelPart): Dtype {
+  const found = DTYPES.find((name) => name === dtype)
+  if (found !== undefined) return found
+  throw new TrtllmError('ERR_MODEL_INVALID', `${folder}/config.json: dtype must be ${DTYPES.join(', ')}`)
+}
