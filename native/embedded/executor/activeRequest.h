@@ -120,7 +120,7 @@ struct ActiveRequest {
 
     std::optional<texec::Tensor> encoderOutput;
     std::optional<texec::Tensor> contextLogits;
-    std::vector<std::vector<float>> generationLogits; ///< of each step that is still to be delivered [beams * V]
+    std::vector<std::vector<float>> generationLogits; ///< of each step [beams * V]
     SizeType32 numDelivered = 0;                      ///< generated tokens that a streaming response has carried
     SizeType32 decodingIter = 0;
     RequestTimes times{};

@@ -51,7 +51,7 @@ private:
     std::vector<Rows> mRows;
     std::vector<SizeType32> mCounts; ///< [V] zeros
     std::vector<SizeType32> mNormalized;
-    std::vector<float> mNormalizers; ///< of all rows; NaN where none was asked for
+    std::vector<float> mNormalizers; ///< of all rows; 0 where none was asked for
     std::vector<float> mNormalizersFound;
     std::vector<compute::Candidate> mCandidates;
     std::vector<compute::LargestQuery> mQueries;
