@@ -45,7 +45,8 @@ struct RuntimeLimits {
     std::uint64_t crossCacheBytes; ///< likewise for the cross-attention cache
     std::int32_t encoderTokenBudget;
     std::int32_t threads;
-    std::string weights; ///< "float32" or "bfloat16"
+    std::string weights;         ///< "float32" or "bfloat16"
+    std::int32_t maxAdapterRank; ///< of LoRA adapters
 };
 
 /// The state between two iterations.
@@ -67,6 +68,10 @@ public:
     [[nodiscard]] virtual tensorrt_llm::executor::Executor& executor() = 0;
     [[nodiscard]] virtual RuntimeLimits limits() const = 0;
     [[nodiscard]] virtual RuntimeSnapshot snapshot() const = 0;
+    /// Drops a LoRA adapter from the cache; requests that use it keep it until they end. Unknown ids are ignored.
+    virtual void releaseAdapter(std::uint64_t taskId) = 0;
+    /// Whether a LoRA adapter stays in the cache although no request uses it; also for one that is not there yet.
+    virtual void pinAdapter(std::uint64_t taskId, bool isPinned) = 0;
 };
 
 /// When the request's cross-attention cache was filled; nothing if the runtime does not say or the request did not ask

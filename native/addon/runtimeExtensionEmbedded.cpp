@@ -38,7 +38,8 @@ public:
             .crossCacheBytes = bytesOf(limits.numCrossBlocks),
             .encoderTokenBudget = limits.encoderTokenBudget,
             .threads = mThreads,
-            .weights = mWeights};
+            .weights = mWeights,
+            .maxAdapterRank = limits.adapters.maxRank};
     }
 
     [[nodiscard]] RuntimeSnapshot snapshot() const override {
@@ -51,6 +52,12 @@ public:
             .encoderReuseHits = state.encoderReuseHits,
             .encoderReuseMisses = state.encoderReuseMisses,
             .iteration = state.iteration};
+    }
+
+    void releaseAdapter(std::uint64_t taskId) override { mImpl.engine().adapterCache().release(taskId); }
+
+    void pinAdapter(std::uint64_t taskId, bool isPinned) override {
+        mImpl.engine().adapterCache().pin(taskId, isPinned);
     }
 
 private:
@@ -80,7 +87,7 @@ char const* runtimeName() {
 
 std::vector<std::string> runtimeCapabilities() {
     return {"threads", "weights", "tokensPerBlock", "encoderTokenBudget", "reuseEncoder", "mixedBeamWidths",
-        "stableBeamPrefix"};
+        "stableBeamPrefix", "releaseAdapter", "pinAdapter"};
 }
 
 std::unique_ptr<RuntimeExecutor> createRuntimeExecutor(std::filesystem::path const& encoderPath,

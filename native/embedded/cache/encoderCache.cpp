@@ -6,45 +6,44 @@
 
 namespace embedded {
 
-using tensorrt_llm::executor::VecTokens;
-
 EncoderCache::EncoderCache(BlockPool& pool, SizeType32 maxRetained)
     : mPool(pool)
     , mMaxRetained(maxRetained) {}
 
-std::size_t EncoderCache::hashOf(VecTokens const& tokens) {
-    auto const* const bytes = reinterpret_cast<char const*>(tokens.data());
-    return std::hash<std::string_view>{}({bytes, tokens.size() * sizeof(tokens[0])});
+/// By the tokens alone: one text with many adapters is rare.
+std::size_t EncoderCache::hashOf(EncoderInput const& input) {
+    auto const* const bytes = reinterpret_cast<char const*>(input.tokens.data());
+    return std::hash<std::string_view>{}({bytes, input.tokens.size() * sizeof(input.tokens[0])});
 }
 
-EncoderCache::Entries::iterator EncoderCache::locate(VecTokens const& tokens) const {
-    auto const [first, last] = mByHash.equal_range(hashOf(tokens));
-    auto const found = std::find_if(first, last, [&](auto const& entry) { return (*entry.second)->tokens == tokens; });
+EncoderCache::Entries::iterator EncoderCache::locate(EncoderInput const& input) const {
+    auto const [first, last] = mByHash.equal_range(hashOf(input));
+    auto const found = std::find_if(first, last, [&](auto const& entry) { return (*entry.second)->input == input; });
     return found == last ? mEntries.end() : found->second;
 }
 
-EncodedInputPtr EncoderCache::find(VecTokens const& tokens) const {
-    auto const entry = locate(tokens);
+EncodedInputPtr EncoderCache::find(EncoderInput const& input) const {
+    auto const entry = locate(input);
     return entry == mEntries.end() ? nullptr : *entry;
 }
 
-void EncoderCache::reuse(EncodedInputPtr const& input) {
+void EncoderCache::reuse(EncodedInputPtr const& encoded) {
     ++mNumHits;
-    mNumReusedBlocks += static_cast<std::uint64_t>(input->blocks.numBlocks());
-    mEntries.splice(mEntries.begin(), mEntries, locate(input->tokens));
+    mNumReusedBlocks += static_cast<std::uint64_t>(encoded->blocks.numBlocks());
+    mEntries.splice(mEntries.begin(), mEntries, locate(encoded->input));
 }
 
-void EncoderCache::insert(EncodedInputPtr const& input) {
+void EncoderCache::insert(EncodedInputPtr const& encoded) {
     if (mMaxRetained == 0) {
         return;
     }
     ++mNumMisses;
-    mEntries.push_front(input);
-    mByHash.emplace(hashOf(input->tokens), mEntries.begin());
+    mEntries.push_front(encoded);
+    mByHash.emplace(hashOf(encoded->input), mEntries.begin());
 }
 
 void EncoderCache::drop(Entries::iterator entry) {
-    auto const [first, last] = mByHash.equal_range(hashOf((*entry)->tokens));
+    auto const [first, last] = mByHash.equal_range(hashOf((*entry)->input));
     mByHash.erase(std::find_if(first, last, [&](auto const& candidate) { return candidate.second == entry; }));
     mEntries.erase(entry);
 }
@@ -78,8 +77,8 @@ void EncoderCache::clear() {
 
 SizeType32 EncoderCache::numRetainedBlocks() const {
     SizeType32 blocks = 0;
-    for (auto const& input : mEntries) {
-        blocks += isRetained(input) ? input->blocks.numBlocks() : 0;
+    for (auto const& encoded : mEntries) {
+        blocks += isRetained(encoded) ? encoded->blocks.numBlocks() : 0;
     }
     return blocks;
 }

@@ -18,14 +18,14 @@ public:
     /// @param maxRetained most inputs kept after their last use; 0 switches reuse off altogether
     EncoderCache(BlockPool& pool, SizeType32 maxRetained);
 
-    /// The remembered input with these tokens, or null. Finding is not using: it counts nothing and keeps nothing.
-    [[nodiscard]] EncodedInputPtr find(tensorrt_llm::executor::VecTokens const& tokens) const;
+    /// The remembered input, or null. Finding is not using: it counts nothing and keeps nothing.
+    [[nodiscard]] EncodedInputPtr find(EncoderInput const& input) const;
 
     /// Counts a hit and marks the input as most recently used.
-    void reuse(EncodedInputPtr const& input);
+    void reuse(EncodedInputPtr const& encoded);
 
     /// Remembers an input that was not there and counts a miss. REQUIRES: find() gives null.
-    void insert(EncodedInputPtr const& input);
+    void insert(EncodedInputPtr const& encoded);
 
     /// Drops retained inputs, oldest first, until the pool has that many free blocks.
     void makeRoom(SizeType32 numBlocks);
@@ -37,8 +37,8 @@ public:
     void clear();
 
     /// Whether no request uses the input: only this cache and, if `alsoHeldBy` is 1, the caller's pointer hold it.
-    [[nodiscard]] static bool isRetained(EncodedInputPtr const& input, long alsoHeldBy = 0) {
-        return input.use_count() == 1 + alsoHeldBy;
+    [[nodiscard]] static bool isRetained(EncodedInputPtr const& encoded, long alsoHeldBy = 0) {
+        return encoded.use_count() == 1 + alsoHeldBy;
     }
 
     [[nodiscard]] SizeType32 numRetainedBlocks() const;
@@ -50,8 +50,8 @@ public:
 private:
     using Entries = std::list<EncodedInputPtr>;
 
-    [[nodiscard]] static std::size_t hashOf(tensorrt_llm::executor::VecTokens const& tokens);
-    [[nodiscard]] Entries::iterator locate(tensorrt_llm::executor::VecTokens const& tokens) const;
+    [[nodiscard]] static std::size_t hashOf(EncoderInput const& input);
+    [[nodiscard]] Entries::iterator locate(EncoderInput const& input) const;
     void drop(Entries::iterator entry);
 
     BlockPool& mPool;

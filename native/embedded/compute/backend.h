@@ -111,6 +111,15 @@ struct AttentionRow {
     SizeType32 position;      ///< position of the query in its sequence, for the bias
 };
 
+/// A low-rank update of a matrix product for consecutive rows: output[r] += up · (down · input[r]).
+struct LowRankUpdate {
+    std::int64_t firstRow;
+    std::int64_t numRows;
+    Matrix const* down;        ///< [rank, input width], FP32
+    Matrix const* up;          ///< [outputs, rank], FP32
+    std::int64_t outputOffset; ///< first of the output features that `up` adds to
+};
+
 struct AttentionCall {
     float const* query; ///< [rows, numHeads * headSize], row r at query + r * queryStride
     std::int64_t queryStride;
@@ -187,6 +196,12 @@ public:
 
     /// As matmul(), added to what `output` holds (the residual).
     virtual void matmulAdd(Matrix const& weight, float const* input, std::int64_t rows, float* output) = 0;
+
+    /// Applies low-rank updates to rows of what a matrix product wrote. No two updates share an output value.
+    /// @param input [rows, width of every `down`]
+    /// @param output row r at output + r * outputStride
+    virtual void addLowRank(
+        std::span<LowRankUpdate const> updates, float const* input, float* output, std::int64_t outputStride) = 0;
 
     /// values = activation(values), or activation(values) * gate where `gate` is not null; `count` floats.
     virtual void activate(Activation activation, float* values, float const* gate, std::int64_t count) = 0;

@@ -17,28 +17,29 @@ SizeType32 clampedMaxTokens(texec::Request const& request, EngineLimits const& l
 } // namespace
 
 ActiveRequest::ActiveRequest(std::shared_ptr<SequenceGroup> sequenceGroup, SizeType32 index,
-    texec::Request const& request, EngineLimits const& limits, RequestPolicy const& policy, Clock::time_point arrival)
+    QueuedRequest const& queued, AdapterPtr loraAdapter, EngineLimits const& limits, RequestPolicy const& policy)
     : group(std::move(sequenceGroup))
     , sequenceIndex(index)
     , id(group->id + static_cast<texec::IdType>(index))
-    , clientId(request.getClientId())
-    , priority(request.getPriority())
-    , streaming(request.getStreaming())
-    , returnAllGeneratedTokens(request.getReturnAllGeneratedTokens())
-    , output(request.getOutputConfig())
-    , postProcessor(request.getLogitsPostProcessor())
-    , postProcessorName(request.getLogitsPostProcessorName())
-    , decoding(decodingParams(request, clampedMaxTokens(request, limits)))
-    , encoderTokens(*request.getEncoderInputTokenIds())
+    , clientId(queued.request.getClientId())
+    , priority(queued.request.getPriority())
+    , streaming(queued.request.getStreaming())
+    , returnAllGeneratedTokens(queued.request.getReturnAllGeneratedTokens())
+    , output(queued.request.getOutputConfig())
+    , postProcessor(queued.request.getLogitsPostProcessor())
+    , postProcessorName(queued.request.getLogitsPostProcessorName())
+    , decoding(decodingParams(queued.request, clampedMaxTokens(queued.request, limits)))
+    , encoderInput{*queued.request.getEncoderInputTokenIds(), loraAdapter ? loraAdapter->version() : 0}
+    , adapter(std::move(loraAdapter))
     , sampler(decoding, index, policy.normalizeLogProbs) {
-    times.arrival = arrival;
-    beams.emplace_back().tokens = request.getInputTokenIds();
+    times.arrival = queued.arrival;
+    beams.emplace_back().tokens = queued.request.getInputTokenIds();
     if (decoding.beamWidth > 1) {
         search.emplace(decoding);
         returnAllGeneratedTokens = true; // earlier tokens may change
         output.returnGenerationLogits = output.returnGenerationLogits && !streaming;
     }
-    if (auto const allotted = request.getAllottedTimeMs()) {
+    if (auto const allotted = queued.request.getAllottedTimeMs()) {
         deadline = Clock::now() + *allotted;
     }
 }

@@ -7,6 +7,8 @@
 #include "decoding/beamSearch.h"
 #include "decoding/sampler.h"
 #include "executor/engineLimits.h"
+#include "executor/requestQueue.h"
+#include "lora/adapterCache.h"
 #include "scheduler/scheduler.h"
 
 #include "tensorrt_llm/executor/executor.h"
@@ -59,12 +61,13 @@ struct ActiveRequest {
     using Clock = std::chrono::steady_clock;
 
     /// REQUIRES: the request passed validateRequest().
-    ActiveRequest(std::shared_ptr<SequenceGroup> group, SizeType32 sequenceIndex, texec::Request const& request,
-        EngineLimits const& limits, RequestPolicy const& policy, Clock::time_point arrival);
+    /// @param loraAdapter of the request's LoRA task; null: none
+    ActiveRequest(std::shared_ptr<SequenceGroup> group, SizeType32 sequenceIndex, QueuedRequest const& queued,
+        AdapterPtr loraAdapter, EngineLimits const& limits, RequestPolicy const& policy);
     ActiveRequest(ActiveRequest const&) = delete;
     ActiveRequest& operator=(ActiveRequest const&) = delete;
 
-    [[nodiscard]] SizeType32 encoderLength() const { return static_cast<SizeType32>(encoderTokens.size()); }
+    [[nodiscard]] SizeType32 encoderLength() const { return static_cast<SizeType32>(encoderInput.tokens.size()); }
     [[nodiscard]] SizeType32 promptLength() const { return decoding.promptLength; }
     [[nodiscard]] SizeType32 maxNewTokens() const { return decoding.maxNewTokens; }
     /// Tokens of the longest beam.
@@ -110,7 +113,8 @@ struct ActiveRequest {
     std::optional<Clock::time_point> deadline;
 
     Stage stage = Stage::kENCODER;
-    texec::VecTokens encoderTokens;
+    EncoderInput encoderInput;
+    AdapterPtr adapter;               ///< null: none
     std::vector<Beam> beams;          ///< live ones; one before the first step
     std::vector<SequenceBlocks> self; ///< of each beam; empty before the encoder step
     Sampler sampler;                  ///< without beams

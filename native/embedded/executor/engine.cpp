@@ -63,7 +63,7 @@ bool Engine::fetch() {
     for (auto const& queued : fetched.requests) {
         try {
             admit(queued);
-        } catch (std::exception const& error) { // out of memory: this request's trouble, not the engine's
+        } catch (std::exception const& error) { // its adapter, or memory: this request's trouble, not the engine's
             mOutbox.emplace_back(queued.id, errorText(error.what()), queued.request.getClientId());
         }
     }
@@ -79,9 +79,10 @@ void Engine::admit(QueuedRequest const& queued) {
     std::vector<std::unique_ptr<ActiveRequest>> sequences;
     if (!error) {
         auto const group = std::make_shared<SequenceGroup>(queued.id, numSequences(queued.request));
+        auto const lora = queued.request.getLoraConfig();
+        auto const adapter = lora ? mRunner.adapterCache().acquire(*lora) : nullptr;
         for (SizeType32 index = 0; index < group->numUnfinished; ++index) {
-            sequences.push_back(
-                std::make_unique<ActiveRequest>(group, index, queued.request, mLimits, mPolicy, queued.arrival));
+            sequences.push_back(std::make_unique<ActiveRequest>(group, index, queued, adapter, mLimits, mPolicy));
         }
         error = checkFits(*sequences.front(), mLimits);
     }
@@ -140,8 +141,8 @@ SchedulableRequest Engine::schedulable(ActiveRequest const& request) {
     if (request.stage != Stage::kENCODER || !request.mayReuse() || mLimits.maxRetainedInputs == 0) {
         return result;
     }
-    auto const cached = mRunner.encoderCache().find(request.encoderTokens);
-    auto const isEqual = [&](auto const* other) { return other->encoderTokens == request.encoderTokens; };
+    auto const cached = mRunner.encoderCache().find(request.encoderInput);
+    auto const isEqual = [&](auto const* other) { return other->encoderInput == request.encoderInput; };
     bool const comesEarlier = !cached && std::ranges::any_of(mToBeEncoded, isEqual);
     if (cached || comesEarlier) {
         result.encoderLength = 0;
@@ -152,13 +153,22 @@ SchedulableRequest Engine::schedulable(ActiveRequest const& request) {
     return result;
 }
 
-void Engine::encode() {
+/// Requests with one adapter side by side, so that their rows are joined.
+void Engine::choose(std::span<std::size_t const> indices) {
     mChosen.clear();
-    auto const now = ActiveRequest::Clock::now();
-    for (auto const index : mSchedule.encode) {
+    for (auto const index : indices) {
         mChosen.push_back(mActive[index].get());
-        mChosen.back()->times.firstScheduled = now;
-        mChosen.back()->firstIter = mRecorder.iteration();
+    }
+    std::ranges::sort(
+        mChosen, {}, [](auto const* request) { return std::pair(request->encoderInput.adapterVersion, request->id); });
+}
+
+void Engine::encode() {
+    choose(mSchedule.encode);
+    auto const now = ActiveRequest::Clock::now();
+    for (auto* const request : mChosen) {
+        request->times.firstScheduled = now;
+        request->firstIter = mRecorder.iteration();
     }
     mRunner.encode(mChosen);
     auto const encoded = ActiveRequest::Clock::now();
@@ -168,10 +178,7 @@ void Engine::encode() {
 }
 
 void Engine::decode() {
-    mChosen.clear();
-    for (auto const index : mSchedule.decode) {
-        mChosen.push_back(mActive[index].get());
-    }
+    choose(mSchedule.decode);
     mRecorder.scheduled(mChosen);
     mRunner.decode(mChosen);
 }

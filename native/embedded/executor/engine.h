@@ -42,6 +42,7 @@ public:
     [[nodiscard]] ModelRunner const& runner() const { return mRunner; }
 
     // Thread-safe.
+    [[nodiscard]] AdapterCache& adapterCache() { return mRunner.adapterCache(); }
     [[nodiscard]] EngineSnapshot snapshot() const;
     [[nodiscard]] IterationRecorder& recorder() { return mRecorder; }
 
@@ -56,6 +57,7 @@ private:
     void run();
     void chooseNext();
     [[nodiscard]] SchedulableRequest schedulable(ActiveRequest const& request);
+    void choose(std::span<std::size_t const> indices);
     void encode();
     void decode();
 

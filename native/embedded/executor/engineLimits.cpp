@@ -15,6 +15,7 @@ using tensorrt_llm::executor::BatchingType;
 using tensorrt_llm::executor::CapacitySchedulerPolicy;
 using tensorrt_llm::executor::ExecutorConfig;
 using tensorrt_llm::executor::KvCacheConfig;
+using tensorrt_llm::executor::PeftCacheConfig;
 
 constexpr SizeType32 kMAX_BATCH_SIZE = 64;
 constexpr SizeType32 kMAX_BEAM_WIDTH = 1024; // the API's own limit for a request
@@ -95,6 +96,7 @@ EngineLimits chooseLimits(ExecutorConfig const& config, ModelConfig const& encod
     auto const kvCache = config.getKvCacheConfig();
     double const fraction = kvCache.getFreeGpuMemoryFraction().value_or(kMEMORY_FRACTION);
     auto const budget = static_cast<std::uint64_t>(static_cast<double>(availableBytes) * fraction);
+    limits.adapters = chooseAdapterLimits(config.getPeftCacheConfig().value_or(PeftCacheConfig()), encoder, decoder);
     choosePools(
         limits, kvCache, budget, cacheBytesPerToken(decoder) * static_cast<std::uint64_t>(limits.tokensPerBlock));
     return limits;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "executor/model.h"
+#include "lora/adapterLimits.h"
 #include "model/modelConfig.h"
 
 #include "tensorrt_llm/executor/executor.h"
@@ -21,6 +22,7 @@ struct EngineLimits {
     SizeType32 tokensPerBlock;
     SizeType32 numSelfBlocks;
     SizeType32 numCrossBlocks;
+    AdapterLimits adapters;
 };
 
 /// Bytes of keys and values of one token over all decoder layers; the same for self- and cross-attention.

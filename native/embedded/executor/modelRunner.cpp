@@ -50,10 +50,11 @@ ModelRunner::ModelRunner(texec::Model const& encoder, texec::Model const& decode
     , mSelfPool(limits.numSelfBlocks)
     , mCrossPool(limits.numCrossBlocks)
     , mEncoderCache(mCrossPool, limits.maxRetainedInputs)
+    , mAdapterCache({mEncoderConfig, mDecoderConfig, limits.adapters.maxRank}, limits.adapters.cacheBytes, *mBackend)
     , mEncoder(mEncoderConfig,
           loadEncoderWeights(
               {encoder.checkpoint(), mEncoderConfig, encoder.weightType()}, limits.maxInputLength, *mBackend),
-          limits.maxNumTokens, limits.maxBatchSize, *mBackend)
+          mDecoderConfig.numLayers, limits.maxNumTokens, limits.maxBatchSize, *mBackend)
     , mDecoder(mDecoderConfig,
           loadDecoderWeights(
               {decoder.checkpoint(), mDecoderConfig, decoder.weightType()}, limits.maxSequenceLength, *mBackend),
@@ -65,6 +66,7 @@ void ModelRunner::encode(std::span<ActiveRequest* const> requests) {
     mToEncode.clear();
     mEncoderInputs.clear();
     mCrossSlots.clear();
+    mEncoderAdapters.clear();
     for (auto* const request : requests) {
         if (!request->encoded) {
             fillOrReuse(*request);
@@ -76,8 +78,8 @@ void ModelRunner::encode(std::span<ActiveRequest* const> requests) {
     if (mToEncode.empty()) {
         return;
     }
-    auto const* rows = mEncoder.forward(mEncoderInputs);
-    mDecoder.writeCross(rows, mCrossSlots, *mCrossCache);
+    auto const* rows = mEncoder.forward(mEncoderInputs, mEncoderAdapters);
+    mDecoder.writeCross(rows, mCrossSlots, mEncoderAdapters, *mCrossCache);
     for (auto* const request : mToEncode) {
         keepEncoderOutput(*request, rows);
         rows += static_cast<std::ptrdiff_t>(request->encoderLength()) * mEncoderConfig.hiddenSize;
@@ -86,7 +88,7 @@ void ModelRunner::encode(std::span<ActiveRequest* const> requests) {
 
 void ModelRunner::attachReused(std::span<ActiveRequest* const> requests) {
     for (auto* const request : requests) {
-        request->encoded = request->mayReuse() ? mEncoderCache.find(request->encoderTokens) : nullptr;
+        request->encoded = request->mayReuse() ? mEncoderCache.find(request->encoderInput) : nullptr;
         if (request->encoded) {
             noteReuse(*request);
         }
@@ -100,7 +102,7 @@ void ModelRunner::noteReuse(ActiveRequest& request) {
 
 /// An equal input may have come earlier in the same step.
 void ModelRunner::fillOrReuse(ActiveRequest& request) {
-    request.encoded = request.mayReuse() ? mEncoderCache.find(request.encoderTokens) : nullptr;
+    request.encoded = request.mayReuse() ? mEncoderCache.find(request.encoderInput) : nullptr;
     if (request.encoded) {
         noteReuse(request);
         return;
@@ -108,13 +110,14 @@ void ModelRunner::fillOrReuse(ActiveRequest& request) {
     mEncoderCache.makeRoom(blocksFor(request.encoderLength(), mLimits.tokensPerBlock));
     SequenceBlocks blocks(mCrossPool, mLimits.tokensPerBlock, request.encoderLength());
     blocks.grow(request.encoderLength());
+    appendAdapterRows(mEncoderAdapters, std::ssize(mCrossSlots), request.encoderLength(), request.adapter.get());
     addSlots(blocks, 0, mCrossSlots);
-    request.encoded = std::make_shared<EncodedInput>(EncodedInput{request.encoderTokens, std::move(blocks)});
+    request.encoded = std::make_shared<EncodedInput>(EncodedInput{request.encoderInput, std::move(blocks)});
     if (request.mayReuse()) {
         mEncoderCache.insert(request.encoded);
     }
     mToEncode.push_back(&request);
-    mEncoderInputs.emplace_back(request.encoderTokens);
+    mEncoderInputs.emplace_back(request.encoderInput.tokens);
 }
 
 void ModelRunner::keepEncoderOutput(ActiveRequest& request, float const* rows) const {
@@ -146,6 +149,7 @@ void ModelRunner::decode(std::span<ActiveRequest* const> requests) {
 }
 
 void ModelRunner::addRows(ActiveRequest& request) {
+    appendAdapterRows(mBatch.adapters, std::ssize(mBatch.tokens), request.stepTokens(), request.adapter.get());
     for (std::size_t beam = 0; beam < request.beams.size(); ++beam) {
         auto& blocks = request.self[beam];
         if (auto const shared = blocks.separateLast()) {

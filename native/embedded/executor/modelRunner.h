@@ -7,6 +7,7 @@
 #include "executor/engineLimits.h"
 #include "executor/model.h"
 #include "executor/tokenChooser.h"
+#include "lora/adapterCache.h"
 #include "model/decoder.h"
 #include "model/encoder.h"
 
@@ -25,6 +26,7 @@ public:
 
     /// Fills the cross-attention cache of each request, by reuse where an equal input is there, else by one packed
     /// encoder pass; they stand at Stage::kCONTEXT afterwards. REQUIRES: blocks for all, reuse included.
+    /// Rows of one adapter are joined where requests with it stand side by side.
     void encode(std::span<ActiveRequest* const> requests);
 
     /// One packed decoder step; appends the chosen tokens to each request or ends it.
@@ -36,6 +38,7 @@ public:
     [[nodiscard]] BlockPool const& selfPool() const { return mSelfPool; }
     [[nodiscard]] BlockPool const& crossPool() const { return mCrossPool; }
     [[nodiscard]] EncoderCache& encoderCache() { return mEncoderCache; }
+    [[nodiscard]] AdapterCache& adapterCache() { return mAdapterCache; }
     /// Memory reserved for one block of either cache.
     [[nodiscard]] std::size_t bytesPerBlock() const { return mSelfCache->bytesPerBlock(); }
     [[nodiscard]] SizeType32 numThreads() const { return mBackend->numThreads(); }
@@ -61,6 +64,7 @@ private:
     BlockPool mSelfPool;
     BlockPool mCrossPool;
     EncoderCache mEncoderCache;
+    AdapterCache mAdapterCache;
     Encoder mEncoder;
     Decoder mDecoder;
     TokenChooser mChooser;
@@ -70,6 +74,7 @@ private:
     std::vector<ActiveRequest*> mToEncode;
     std::vector<std::span<texec::TokenIdType const>> mEncoderInputs;
     std::vector<compute::KvSlot> mCrossSlots;
+    std::vector<AdapterRows> mEncoderAdapters;
     std::vector<compute::BlockCopy> mCopies;
     std::vector<SizeType32> mLastRows;  ///< rows of the batch whose next token is to be chosen
     std::vector<SizeType32> mLogitRows; ///< those of one call

@@ -1,24 +1,23 @@
 /// Thousands of random schedules against a simple oracle: a request gives what it gives alone, whatever happens around
 /// it, ends exactly once, and leaves nothing behind.
-#include "executor/engine.h"
-#include "testing/testData.h"
-#include "testing/testExecutor.h"
+#include "testing/steppedEngine.h"
+#include "testing/testAdapter.h"
 
 #include <algorithm>
 #include <gtest/gtest.h>
 #include <map>
 #include <random>
-#include <utility>
 
 namespace embedded {
 namespace {
 
-using testing::executorConfig;
+using testing::SteppedEngine;
 using testing::TestConfig;
 using texec::FinishReason;
 
 constexpr int kINPUTS = 6;
 constexpr SizeType32 kMAX_NEW_TOKENS = 40;
+constexpr SizeType32 kADAPTERS = 3;
 
 class Random {
 public:
@@ -33,46 +32,25 @@ private:
     std::mt19937 mEngine;
 };
 
-/// An engine that is stepped by the test instead of by a thread.
-class SteppedEngine {
-public:
-    explicit SteppedEngine(TestConfig const& test)
-        : mEncoder(testing::model() / "encoder", Component::kENCODER, testing::options(test))
-        , mDecoder(testing::model() / "decoder", Component::kDECODER, testing::options(test))
-        , mQueue(std::nullopt)
-        , mEngine(mEncoder, mDecoder, executorConfig(test), mQueue, mResponses) {}
-
-    texec::IdType submit(texec::Request const& request) {
-        auto const id = mResponses.openId(1);
-        mQueue.push({{id, request, std::chrono::steady_clock::now()}});
-        return id;
-    }
-    void cancel(texec::IdType id) {
-        mQueue.cancel(id);
-        mCancelled = true;
-    }
-    /// Does nothing where the engine would wait for a request: one that got lost is then missed, not waited for.
-    std::vector<texec::Response> step() {
-        bool const hasWork = std::exchange(mCancelled, false) || mQueue.size() > 0;
-        if (hasWork || mEngine.snapshot().numActiveRequests > 0) {
-            (void)mEngine.step();
+/// Adapters 1 … kADAPTERS; a request with one always brings the weights, as the cache may have dropped it.
+texec::LoraConfig const& adapter(SizeType32 number) {
+    static auto const all = [] {
+        testing::TestModel const model{testing::readCheckpoint(testing::model() / "encoder"),
+            testing::readCheckpoint(testing::model() / "decoder")};
+        std::vector<texec::LoraConfig> configs;
+        for (SizeType32 i = 1; i <= kADAPTERS; ++i) {
+            testing::TestAdapter const random(model, testing::allModules(model, 2 * i), static_cast<unsigned>(i));
+            configs.push_back(random.config(static_cast<texec::IdType>(i)));
         }
-        return mResponses.awaitAny(std::chrono::milliseconds(0));
-    }
-    Engine& engine() { return mEngine; }
-
-private:
-    texec::Model mEncoder;
-    texec::Model mDecoder;
-    RequestQueue mQueue;
-    ResponseQueue mResponses;
-    Engine mEngine;
-    bool mCancelled = false;
-};
+        return configs;
+    }();
+    return all.at(static_cast<std::size_t>(number) - 1);
+}
 
 /// A request as far as its tokens depend on it.
 struct Asked {
     int input;
+    SizeType32 adapter;    ///< 0: none
     SizeType32 beamWidth;  ///< 1: no beams
     SizeType32 numSamples; ///< without beams; more than 1 are drawn at random
     SizeType32 maxTokens;
@@ -90,6 +68,9 @@ texec::Request requestFor(Asked const& asked, bool streaming) {
         sampling.setTopK(asked.numSamples > 1 ? 20 : 1);
     }
     request.setSamplingConfig(sampling);
+    if (asked.adapter > 0) {
+        request.setLoraConfig(adapter(asked.adapter));
+    }
     return request;
 }
 
@@ -143,6 +124,7 @@ public:
                 send();
             }
             maybeCancel();
+            maybeReleaseAdapter();
             if (!mOpen.empty()) {
                 ASSERT_GE(--stepsLeft, 0) << "starved: " << mOpen.size() << " requests left";
                 ASSERT_NO_FATAL_FAILURE(receive(mEngine.step()));
@@ -156,7 +138,8 @@ public:
 
 private:
     void send() {
-        Asked asked{mRandom.between(0, kINPUTS - 1), 1, 1, mRandom.between(1, kMAX_NEW_TOKENS)};
+        Asked asked{mRandom.between(0, kINPUTS - 1), mRandom.oneIn(2) ? mRandom.between(1, kADAPTERS) : 0, 1, 1,
+            mRandom.between(1, kMAX_NEW_TOKENS)};
         if (mRandom.oneIn(3)) {
             asked.beamWidth = mRandom.between(2, 4);
             asked.maxTokens = mRandom.between(1, 20);
@@ -182,11 +165,23 @@ private:
         }
     }
 
+    /// Requests that are under way keep their adapter.
+    void maybeReleaseAdapter() {
+        if (mRandom.oneIn(15)) {
+            mEngine.engine().adapterCache().release(static_cast<texec::IdType>(mRandom.between(1, kADAPTERS)));
+        }
+    }
+
     void receive(std::vector<texec::Response> const& responses) {
         for (auto const& response : responses) {
-            ASSERT_FALSE(response.hasError()) << response.getErrorMsg();
             auto const open = mOpen.find(response.getRequestId());
             ASSERT_NE(open, mOpen.end()) << "a response after the last one";
+            if (response.hasError()) { // others use all of the cache's adapters
+                ASSERT_GT(open->second.asked.adapter, 0) << response.getErrorMsg();
+                ASSERT_TRUE(response.getErrorMsg().starts_with("[ERR_LORA_CACHE_FULL]")) << response.getErrorMsg();
+                mOpen.erase(open);
+                continue;
+            }
             auto const& result = response.getResult();
             auto const& tokens = result.outputTokenIds.at(0);
             auto& received = open->second.received.at(static_cast<std::size_t>(result.sequenceIndex));
@@ -263,6 +258,10 @@ TestConfig randomConfig(Random& random) {
     config.policy = random.oneIn(4) ? texec::CapacitySchedulerPolicy::kSTATIC_BATCH
                                     : texec::CapacitySchedulerPolicy::kGUARANTEED_NO_EVICT;
     config.iterationStats = 1 << 20;
+    // The largest adapter alone, two or all of them.
+    auto const bytes = adapter(kADAPTERS).getWeights()->getSizeInBytes();
+    config.peftCache = texec::PeftCacheConfig(
+        0, 0, 1, 64, 1, 1, 1, 24, 8, std::nullopt, bytes * static_cast<std::size_t>(random.between(1, kADAPTERS)));
     return config;
 }
 

@@ -20,7 +20,6 @@ struct Unsupported {
 /// Fields that would change the result and that this runtime does not apply: refused, never dropped in silence.
 constexpr std::array kUNSUPPORTED{
     Unsupported{"positionIds", [](Request const& r) { return r.getPositionIds().has_value(); }},
-    Unsupported{"loraConfig", [](Request const& r) { return r.getLoraConfig().has_value(); }},
     Unsupported{"encoderInputFeatures", [](Request const& r) { return r.getEncoderInputFeatures().has_value(); }},
     Unsupported{"encoderOutputLength", [](Request const& r) { return r.getEncoderOutputLength().has_value(); }},
     Unsupported{"crossAttentionMask", [](Request const& r) { return r.getCrossAttentionMask().has_value(); }},

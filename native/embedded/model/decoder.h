@@ -16,6 +16,7 @@ struct DecoderBatch {
     std::vector<compute::KvSlot> selfSlots;       ///< [rows] where the token's key and value go
     std::vector<compute::AttentionRow> selfRows;  ///< [rows] sees itself and the tokens before it
     std::vector<compute::AttentionRow> crossRows; ///< [rows] sees the whole encoder input
+    std::vector<AdapterRows> adapters;
 
     void clear();
 };
@@ -29,7 +30,9 @@ public:
         SizeType32 maxEncoderTokens, compute::Backend& backend);
 
     /// Projects encoder output rows [slots.size(), E] to the keys and values of every cross-attention layer.
-    void writeCross(float const* encoderOutput, std::span<compute::KvSlot const> slots, compute::KvStore& cross);
+    /// @param adapters of the encoder rows
+    void writeCross(float const* encoderOutput, std::span<compute::KvSlot const> slots,
+        std::span<AdapterRows const> adapters, compute::KvStore& cross);
 
     /// Runs the stack; its output stays for logits() until the next call.
     void forward(DecoderBatch const& batch, compute::KvStore& self, compute::KvStore const& cross);
@@ -43,6 +46,7 @@ private:
     DecoderWeights mWeights;
     compute::Backend& mBackend;
     LayerRunner mRunner;
+    AdapterPass mCrossAdapters;
     VectorPtr mCrossKeyValue;       ///< [maxEncoderTokens, 2A]
     float const* mOutput = nullptr; ///< [rows, H] of the last forward()
     VectorPtr mLogitHidden;         ///< [maxLogitRows, H]

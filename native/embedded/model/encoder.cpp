@@ -15,10 +15,11 @@ SizeType32 scratchBlocks(SizeType32 maxTokens, SizeType32 maxBatchSize) {
 
 } // namespace
 
-Encoder::Encoder(ModelConfig const& config, EncoderWeights weights, SizeType32 maxTokens, SizeType32 maxBatchSize,
-    compute::Backend& backend)
+Encoder::Encoder(ModelConfig const& config, EncoderWeights weights, SizeType32 firstAdapterLayer, SizeType32 maxTokens,
+    SizeType32 maxBatchSize, compute::Backend& backend)
     : mConfig(config)
     , mWeights(std::move(weights))
+    , mFirstAdapterLayer(firstAdapterLayer)
     , mRunner(config, maxTokens, backend)
     , mKeyValues(backend.allocateKv(
           {1, config.numHeads, config.headSize, scratchBlocks(maxTokens, maxBatchSize), kTOKENS_PER_BLOCK}))
@@ -42,10 +43,13 @@ void Encoder::pack(std::span<std::span<compute::TokenIdType const> const> sequen
     }
 }
 
-float const* Encoder::forward(std::span<std::span<compute::TokenIdType const> const> sequences) {
+float const* Encoder::forward(
+    std::span<std::span<compute::TokenIdType const> const> sequences, std::span<AdapterRows const> adapters) {
     pack(sequences);
-    mRunner.embed(mWeights.embedding, mTokens, mRows);
-    for (auto const& layer : mWeights.layers) {
+    mRunner.embed(mWeights.embedding, mTokens, mRows, adapters);
+    for (SizeType32 i = 0; i < mConfig.numLayers; ++i) {
+        auto const& layer = mWeights.layers[static_cast<std::size_t>(i)];
+        mRunner.beginLayer(mFirstAdapterLayer + i);
         mRunner.selfAttention(layer.attention, mWeights.positionBias.get(), *mKeyValues, 0, mSlots, mRows);
         mRunner.mlp(layer.mlp);
     }

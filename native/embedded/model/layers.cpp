@@ -20,11 +20,13 @@ Workspace::Workspace(ModelConfig const& config, SizeType32 maxTokens, compute::B
 LayerRunner::LayerRunner(ModelConfig const& config, SizeType32 maxTokens, compute::Backend& backend)
     : mConfig(config)
     , mBackend(backend)
-    , mWorkspace(config, maxTokens, backend) {}
+    , mWorkspace(config, maxTokens, backend)
+    , mAdapters(backend) {}
 
 void LayerRunner::embed(EmbeddingWeights const& weights, std::span<compute::TokenIdType const> ids,
-    std::span<compute::AttentionRow const> rows) {
+    std::span<compute::AttentionRow const> rows, std::span<AdapterRows const> adapters) {
     mRows = static_cast<std::int64_t>(ids.size());
+    mAdapters.begin(adapters);
     float* const hidden = mWorkspace.hidden->data();
     mBackend.embed(*weights.tokens, ids, mConfig.embeddingScale, hidden);
     if (weights.positions != nullptr) {
@@ -61,19 +63,30 @@ void LayerRunner::endSublayer(NormWeights const& weights) {
     }
 }
 
-void LayerRunner::attend(compute::AttentionCall call, compute::Matrix const& dense) {
+void LayerRunner::multiply(compute::Matrix const& weight, LoraSite site, float const* input, float* output) {
+    mBackend.matmul(weight, input, mRows, output);
+    mAdapters.add(mAdapterLayer, site, input, output, weight.rows());
+}
+
+void LayerRunner::multiplyAdd(compute::Matrix const& weight, LoraSite site, float const* input) {
+    float* const hidden = mWorkspace.hidden->data();
+    mBackend.matmulAdd(weight, input, mRows, hidden);
+    mAdapters.add(mAdapterLayer, site, input, hidden, weight.rows());
+}
+
+void LayerRunner::attend(compute::AttentionCall call, compute::Matrix const& dense, LoraSite denseSite) {
     call.query = mWorkspace.projected->data();
     call.output = mWorkspace.attended->data();
     call.scale = mConfig.attentionScale;
     mBackend.attend(call);
-    mBackend.matmulAdd(dense, mWorkspace.attended->data(), mRows, mWorkspace.hidden->data());
+    multiplyAdd(dense, denseSite, mWorkspace.attended->data());
 }
 
 void LayerRunner::selfAttention(SelfAttentionWeights const& weights, compute::PositionBias const* bias,
     compute::KvStore& store, SizeType32 layer, std::span<compute::KvSlot const> slots,
     std::span<compute::AttentionRow const> rows) {
     std::int64_t const width = mConfig.attentionSize();
-    mBackend.matmul(*weights.qkv, beginSublayer(weights.norm), mRows, mWorkspace.projected->data());
+    multiply(*weights.qkv, LoraSite::kSELF_QKV, beginSublayer(weights.norm), mWorkspace.projected->data());
     float const* const key = mWorkspace.projected->data() + width;
     mBackend.storeKv(store, layer, key, key + width, 3 * width, slots);
     compute::AttentionCall call{};
@@ -82,32 +95,32 @@ void LayerRunner::selfAttention(SelfAttentionWeights const& weights, compute::Po
     call.store = &store;
     call.layer = layer;
     call.bias = bias;
-    attend(call, *weights.dense);
+    attend(call, *weights.dense, LoraSite::kSELF_DENSE);
     endSublayer(weights.norm);
 }
 
 void LayerRunner::crossAttention(CrossAttentionWeights const& weights, compute::KvStore const& store, SizeType32 layer,
     std::span<compute::AttentionRow const> rows) {
-    mBackend.matmul(*weights.query, beginSublayer(weights.norm), mRows, mWorkspace.projected->data());
+    multiply(*weights.query, LoraSite::kCROSS_QUERY, beginSublayer(weights.norm), mWorkspace.projected->data());
     compute::AttentionCall call{};
     call.queryStride = mConfig.attentionSize();
     call.rows = rows;
     call.store = &store;
     call.layer = layer;
-    attend(call, *weights.dense);
+    attend(call, *weights.dense, LoraSite::kCROSS_DENSE);
     endSublayer(weights.norm);
 }
 
 void LayerRunner::mlp(MlpWeights const& weights) {
     float const* const input = beginSublayer(weights.norm);
     float const* gate = nullptr;
-    mBackend.matmul(*weights.fc, input, mRows, mWorkspace.fc->data());
+    multiply(*weights.fc, LoraSite::kFC, input, mWorkspace.fc->data());
     if (weights.gate != nullptr) {
-        mBackend.matmul(*weights.gate, input, mRows, mWorkspace.gate->data());
+        multiply(*weights.gate, LoraSite::kGATE, input, mWorkspace.gate->data());
         gate = mWorkspace.gate->data();
     }
     mBackend.activate(mConfig.activation, mWorkspace.fc->data(), gate, mRows * mConfig.ffnSize);
-    mBackend.matmulAdd(*weights.proj, mWorkspace.fc->data(), mRows, mWorkspace.hidden->data());
+    multiplyAdd(*weights.proj, LoraSite::kPROJ, mWorkspace.fc->data());
     endSublayer(weights.norm);
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "compute/backend.h"
+#include "lora/adapterPass.h"
 #include "model/modelConfig.h"
 #include "model/weights.h"
 
@@ -30,9 +31,12 @@ public:
     LayerRunner(ModelConfig const& config, SizeType32 maxTokens, compute::Backend& backend);
 
     /// hidden = norm(scale * tokens[ids] + positions[position of each row]), without the parts that the model has not;
-    /// sets the number of rows for the calls that follow. REQUIRES: as many rows as ids
+    /// sets the number of rows and their adapters for the calls that follow. REQUIRES: as many rows as ids
     void embed(EmbeddingWeights const& weights, std::span<compute::TokenIdType const> ids,
-        std::span<compute::AttentionRow const> rows);
+        std::span<compute::AttentionRow const> rows, std::span<AdapterRows const> adapters);
+
+    /// The sublayers that follow belong to this layer, as Adapter counts.
+    void beginLayer(SizeType32 adapterLayer) { mAdapterLayer = adapterLayer; }
 
     /// The self-attention sublayer; the new keys and values go to `slots` of `store` before rows attend.
     /// @param bias null: none
@@ -55,12 +59,19 @@ private:
     void endSublayer(NormWeights const& weights);
 
     void norm(NormWeights const& weights, float* output);
-    void attend(compute::AttentionCall call, compute::Matrix const& dense);
+    void attend(compute::AttentionCall call, compute::Matrix const& dense, LoraSite denseSite);
+
+    /// output = input · weightᵀ + bias, and what the rows' adapters add.
+    void multiply(compute::Matrix const& weight, LoraSite site, float const* input, float* output);
+    /// Likewise, added to hidden.
+    void multiplyAdd(compute::Matrix const& weight, LoraSite site, float const* input);
 
     ModelConfig const& mConfig;
     compute::Backend& mBackend;
     Workspace mWorkspace;
     std::int64_t mRows = 0;
+    AdapterPass mAdapters;
+    SizeType32 mAdapterLayer = 0;
     std::vector<SizeType32> mPositions; ///< scratch of embed()
 };
 

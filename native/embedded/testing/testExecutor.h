@@ -35,6 +35,7 @@ struct TestConfig {
     SizeType32 encoderTokenBudget = 256;
     bool reuseEncoder = true;
     SizeType32 requestStats = 0;
+    texec::PeftCacheConfig peftCache = texec::PeftCacheConfig();
     SizeType32 iterationStats = texec::ExecutorConfig::kDefaultIterStatsMaxIterations;
 };
 
@@ -48,6 +49,7 @@ inline texec::ExecutorConfig executorConfig(TestConfig const& test) {
     config.setGatherGenerationLogits(test.gatherGenerationLogits);
     config.setNormalizeLogProbs(test.normalizeLogProbs);
     config.setMaxQueueSize(test.maxQueueSize);
+    config.setPeftCacheConfig(test.peftCache);
     config.setRequestStatsMaxIterations(test.requestStats);
     config.setIterStatsMaxIterations(test.iterationStats);
     if (test.maxBatchSize) {

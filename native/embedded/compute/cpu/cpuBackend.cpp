@@ -137,8 +137,8 @@ void CpuBackend::multiply(Matrix const& weight, float const* input, std::int64_t
     }
     auto const& matrix = static_cast<PreparedMatrix const&>(weight);
     auto* const kernel = matrix.type() == WeightType::kFP32 ? mKernels.matmulFp32 : mKernels.matmulBf16;
-    MatmulCall const call{
-        matrix.panels(), matrix.panelStride(), matrix.bias(), matrix.cols(), matrix.rows(), input, output, add};
+    MatmulCall const call{matrix.panels(), matrix.panelStride(), matrix.bias(), matrix.cols(), matrix.rows(), input,
+        output, matrix.rows(), add};
 
     std::int64_t const rowsInBlock = roundUp(divideUp(kROW_BLOCK_FLOATS, matrix.cols()), kROW_MULTIPLE);
     std::int64_t const numRowBlocks = divideUp(rows, rowsInBlock);
@@ -154,6 +154,11 @@ void CpuBackend::multiply(Matrix const& weight, float const* input, std::int64_t
         kernel(
             call, {row, std::min(row + rowsInBlock, rows), panel, std::min(panel + panelsInTask, matrix.numPanels())});
     });
+}
+
+void CpuBackend::addLowRank(
+    std::span<LowRankUpdate const> updates, float const* input, float* output, std::int64_t outputStride) {
+    mLowRank.add(updates, {input, output, outputStride}, mNumThreads, mKernels);
 }
 
 void CpuBackend::activate(Activation activation, float* values, float const* gate, std::int64_t count) {

@@ -4,6 +4,7 @@
 #include "compute/backend.h"
 #include "compute/cpu/alignedMemory.h"
 #include "compute/cpu/kernels.h"
+#include "compute/cpu/lowRank.h"
 
 #include <vector>
 
@@ -38,6 +39,8 @@ public:
         std::int64_t cols, float* output) override;
     void matmul(Matrix const& weight, float const* input, std::int64_t rows, float* output) override;
     void matmulAdd(Matrix const& weight, float const* input, std::int64_t rows, float* output) override;
+    void addLowRank(
+        std::span<LowRankUpdate const> updates, float const* input, float* output, std::int64_t outputStride) override;
     void activate(Activation activation, float* values, float const* gate, std::int64_t count) override;
     void storeKv(KvStore& store, SizeType32 layer, float const* key, float const* value, std::int64_t stride,
         std::span<KvSlot const> slots) override;
@@ -66,6 +69,7 @@ private:
 
     SizeType32 mNumThreads;
     Kernels const& mKernels;
+    LowRankProducts mLowRank;
     std::vector<RowGroup> mRowGroups; ///< of the running attention call
     AlignedMemory mScratch;           ///< scores and sums of the running attention call, a part for each thread
 };

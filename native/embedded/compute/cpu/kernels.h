@@ -29,6 +29,7 @@ struct MatmulCall {
     std::int64_t outputs;
     float const* input;
     float* output;
+    std::int64_t outputStride; ///< from one output row to the next, at least `outputs`
     bool add;
 };
 

@@ -198,8 +198,8 @@ template <class Weights> void multiply(MatmulCall const& call, MatmulPart const&
             std::int64_t const feature = panel * kPANEL_WIDTH;
             Tile<Weights> const tile{call.input + row * call.cols, call.cols,
                 static_cast<typename Weights::Value const*>(call.panels) + panel * call.panelStride, call.panelStride,
-                call.bias + feature, call.output + row * call.outputs + feature, call.outputs, call.outputs - feature,
-                call.add};
+                call.bias + feature, call.output + row * call.outputStride + feature, call.outputStride,
+                call.outputs - feature, call.add};
             multiplyRows(tile, rowsInTile, HWY_MIN(group, part.panelEnd - panel));
             row += rowsInTile;
         }
