@@ -1,10 +1,11 @@
 /** The engine: loads a model, sends requests, closes. */
 import { checkEngineOptions, checkRuntime, type EngineOptions, toRawEngineOptions } from './config.js'
 import { builtinTokenizerFor } from './convert/builtin-tokenizer.js'
-import { AbortError, TrtllmError, toTrtllmError } from './errors.js'
+import { AbortError, closedError, TrtllmError, toTrtllmError } from './errors.js'
 import { createFleet, type Fleet } from './fleet.js'
 import type { Flight, FlightEvents } from './flight.js'
 import { createLogitsDispatcher } from './logits-processor.js'
+import { createLoras, type LoraRegistry, type Loras } from './loras.js'
 import { readModelDefaults, unsupportedDefaults } from './model-defaults.js'
 import { type ModelFolder, readModelFolder } from './model-folder.js'
 import { loadAddon, type RawEngine, type RawLimits, type RawSnapshot } from './native.js'
@@ -38,6 +39,8 @@ export interface Engine {
   readonly model: ModelFolder
   /** undefined if the folder has none: then only token ids go in, and texts that come out are ''. */
   readonly tokenizer: Tokenizer | undefined
+  /** Adapters that requests can name: `lora`. */
+  readonly loras: Loras
   /**
    * Resolves when the request has ended. Rejects with TrtllmError, or with AbortError if its signal is aborted.
    * Requests of the same tick enter the runtime together.
@@ -92,8 +95,9 @@ export const Engine = {
     })
     const mixedBeamWidths = addon.capabilities.includes('mixedBeamWidths')
     const fleet = createFleet(raw, { dispatcher, processors, mixedBeamWidths })
+    const adapters = createLoras(raw, model, addon)
     const { gatherGenerationLogits = false } = checked
-    return createEngine(raw, fleet, model, { tokenizer, gatherGenerationLogits, defaults })
+    return createEngine({ raw, fleet, adapters }, model, { tokenizer, gatherGenerationLogits, defaults })
   },
 }
 
@@ -115,15 +119,21 @@ function warnOfUnsupported({ folder }: ModelFolder, settings: string[]): void {
   })
 }
 
+interface EngineParts {
+  raw: RawEngine
+  fleet: Fleet
+  adapters: LoraRegistry
+}
+
 function createEngine(
-  raw: RawEngine,
-  fleet: Fleet,
+  parts: EngineParts,
   model: ModelFolder,
   options: Pick<RequestContext, 'tokenizer' | 'gatherGenerationLogits' | 'defaults'>,
 ): Engine {
+  const { raw, fleet, adapters } = parts
   const limits = Object.freeze({ ...raw.limits })
   const { tokenizer } = options
-  const context = { limits, specialTokenIds: model.specialTokenIds, ...options }
+  const context = { limits, specialTokenIds: model.specialTokenIds, findAdapter: adapters.find, ...options }
   const statsReader = createStatsReader(raw)
   let closing: Promise<void> | undefined
 
@@ -140,6 +150,7 @@ function createEngine(
     limits,
     model,
     tokenizer,
+    loras: adapters.loras,
     async generate(request) {
       throwIfAborted(request)
       const checked = check(() => checkRequest(request, context, false))
@@ -181,7 +192,7 @@ function createEngine(
       return statsReader.subscribe()
     },
     close() {
-      closing ??= closeAll(fleet, statsReader, raw)
+      closing ??= closeAll(parts, statsReader)
       return closing
     },
     [Symbol.asyncDispose]: () => engine.close(),
@@ -189,14 +200,11 @@ function createEngine(
   return engine
 }
 
-async function closeAll(fleet: Fleet, stats: StatsReader, raw: RawEngine): Promise<void> {
+async function closeAll({ raw, fleet, adapters }: EngineParts, stats: StatsReader): Promise<void> {
   fleet.failAll(closedError())
+  adapters.close()
   stats.close()
   await raw.close().catch((error: unknown) => {
     throw toTrtllmError(error)
   })
-}
-
-function closedError(): TrtllmError {
-  return new TrtllmError('ERR_CLOSED', 'the engine is closed')
 }

@@ -7,6 +7,7 @@ export type TrtllmErrorCode =
   | 'ERR_UNSAFE_MODEL'
   | 'ERR_LORA_NOT_FOUND'
   | 'ERR_LORA_INVALID'
+  | 'ERR_LORA_CACHE_FULL'
   | 'ERR_UNSUPPORTED'
   | 'ERR_NO_TOKENIZER'
   | 'ERR_QUEUE_FULL'
@@ -28,6 +29,7 @@ const HINTS: Record<TrtllmErrorCode, string | undefined> = {
   ERR_UNSAFE_MODEL: undefined,
   ERR_LORA_NOT_FOUND: undefined,
   ERR_LORA_INVALID: undefined,
+  ERR_LORA_CACHE_FULL: 'raise peftCache.hostCacheSize, or send it again when requests with other adapters have ended',
   ERR_UNSUPPORTED: undefined,
   ERR_NO_TOKENIZER:
     'pass token ids, or put tokenizer.json into the model folder, or give Engine.load the option tokenizer',
@@ -66,6 +68,10 @@ export class AbortError extends Error {
   constructor(reason: unknown) {
     super('the request was aborted', { cause: reason })
   }
+}
+
+export function closedError(): TrtllmError {
+  return new TrtllmError('ERR_CLOSED', 'the engine is closed')
 }
 
 /** Native messages carry their code in front: "[ERR_X] text". A message without a known code is ERR_RUNTIME. */

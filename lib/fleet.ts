@@ -4,8 +4,9 @@ import { createFlight, type Flight, type FlightEvents } from './flight.js'
 import { createLanes } from './lanes.js'
 import type { LogitsDispatcher } from './logits-processor.js'
 import type { RawEngine } from './native.js'
+import type { RawRequest } from './raw-request.js'
 import type { CheckedRequest } from './request.js'
-import type { Dispatcher } from './response.js'
+import type { Dispatcher, ResponseSink } from './response.js'
 
 /** All requests of an engine that are in flight. */
 export interface Fleet {
@@ -40,7 +41,7 @@ export function createFleet(raw: RawEngine, { dispatcher, processors, mixedBeamW
     if (batch.length === 0) return
     let replies: (number | string)[] = []
     try {
-      replies = raw.enqueue(batch.map((flight) => flight.raw))
+      replies = raw.enqueue(batch.map(toRaw))
     } catch (error) {
       const message = toTrtllmError(error)
       for (const flight of batch) flight.fail(message)
@@ -54,8 +55,22 @@ export function createFleet(raw: RawEngine, { dispatcher, processors, mixedBeamW
       flight.fail(errorFromNative(reply))
     } else {
       flight.id = reply
-      dispatcher.add(reply, flight, onLeft)
+      dispatcher.add(reply, sinkOf(flight), onLeft)
     }
+  }
+
+  /** A request whose adapter the runtime has evicted fails before it starts: it is sent again, and nobody sees it. */
+  function sinkOf(flight: Flight): ResponseSink {
+    const { adapter } = flight
+    if (adapter === undefined) return flight
+    const fail = (error: Error) => (adapter.isLost(error) ? sendAgain(flight) : flight.fail(error))
+    return { update: flight.update, fail }
+  }
+
+  function sendAgain(flight: Flight): void {
+    flight.id = undefined
+    starting.push(flight)
+    sendSoon()
   }
 
   function onLeft(): void {
@@ -108,6 +123,10 @@ export function createFleet(raw: RawEngine, { dispatcher, processors, mixedBeamW
       for (const flight of [...flights]) flight.fail(error)
     },
   }
+}
+
+function toRaw({ raw, adapter }: Flight): RawRequest {
+  return adapter === undefined ? raw : { ...raw, loraConfig: adapter.toRaw() }
 }
 
 function oncePerTick(run: () => void): () => void {

@@ -1,5 +1,6 @@
 /** One request between the call and its end: gathers what arrives, watches its deadline and its signal. */
 import { setMaxListeners } from 'node:events'
+import type { AdapterUse } from './adapters.js'
 import { createDrafts, type Drafts, toTensor } from './drafts.js'
 import { AbortError, toTrtllmError } from './errors.js'
 import type { RawRequest } from './raw-request.js'
@@ -25,6 +26,8 @@ export interface Beam {
 
 export interface Flight extends ResponseSink {
   readonly raw: RawRequest
+  /** Of the request's adapter, until it is over. */
+  readonly adapter: AdapterUse | undefined
   /** Given by the runtime; undefined while the request was not sent. */
   id: number | undefined
   isOver(): boolean
@@ -34,7 +37,7 @@ export interface Flight extends ResponseSink {
 
 /** `release` is called once, when the flight is over; `early` if the runtime does not know that yet. */
 export function createFlight(
-  { raw, signal, timeoutMs }: CheckedRequest,
+  { raw, signal, timeoutMs, adapter }: CheckedRequest,
   events: FlightEvents,
   release: (flight: Flight, early: boolean) => void,
 ): Flight {
@@ -57,6 +60,7 @@ export function createFlight(
     over = true
     clearTimeout(timer)
     signal?.removeEventListener('abort', onAbort)
+    flight.adapter?.leave()
     release(flight, early)
     try {
       settle()
@@ -83,6 +87,7 @@ export function createFlight(
 
   const flight: Flight = {
     raw,
+    adapter: adapter?.board(),
     id: undefined,
     isOver: () => over,
     update(response) {

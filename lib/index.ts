@@ -1,8 +1,10 @@
-export type { EngineOptions, KvCacheOptions, SchedulerOptions } from './config.js'
+export type { EngineOptions, KvCacheOptions, PeftCacheOptions, SchedulerOptions } from './config.js'
 export type { ConstraintOptions } from './constraints.js'
 export { Engine, type EngineLimits, type EngineSnapshot } from './engine.js'
 export { AbortError, TrtllmError, type TrtllmErrorCode } from './errors.js'
 export type { LogitsContext, LogitsProcessor, LogitsProcessorOptions } from './logits-processor.js'
+export type { LoraConfigTensor, LoraSource, LoraTensors, LoraWeights } from './lora/index.js'
+export type { LoraInfo, LoraOptions, Loras } from './loras.js'
 export type { LanguageOptions } from './model-defaults.js'
 export {
   type ModelFolder,

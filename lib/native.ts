@@ -23,6 +23,7 @@ export interface RawExecutorConfig {
   gatherGenerationLogits?: boolean
   schedulerConfig?: { capacitySchedulerPolicy?: RawCapacitySchedulerPolicy }
   kvCacheConfig?: RawKvCacheConfig
+  peftCacheConfig?: RawPeftCacheConfig
 }
 
 export type RawCapacitySchedulerPolicy = 'max-utilization' | 'guaranteed-no-evict' | 'static-batch'
@@ -32,6 +33,20 @@ export interface RawKvCacheConfig {
   maxTokens?: number
   freeGpuMemoryFraction?: number
   crossKvCacheFraction?: number
+}
+
+export interface RawPeftCacheConfig {
+  numHostModuleLayer?: number
+  numDeviceModuleLayer?: number
+  optimalAdapterSize?: number
+  maxAdapterSize?: number
+  numPutWorkers?: number
+  numEnsureWorkers?: number
+  numCopyStreams?: number
+  maxPagesPerBlockHost?: number
+  maxPagesPerBlockDevice?: number
+  deviceCachePercent?: number
+  hostCacheSize?: number
 }
 
 export interface RawRuntimeOptions {
@@ -74,6 +89,8 @@ export interface RawLimits {
   threads: number
   /** How the weights are held. */
   weights: 'float32' | 'bfloat16'
+  /** Largest rank of an adapter; 0: the engine takes none. */
+  maxAdapterRank: number
 }
 
 /** The state between two iterations. */
@@ -96,6 +113,10 @@ export interface RawEngine {
   enqueue(requests: RawRequest[]): (number | string)[]
   /** Unknown and ended ids are ignored. */
   cancel(ids: number[]): void
+  /** Drops adapters as soon as no request uses them; unknown ids are ignored. Nothing happens after `close`. */
+  releaseAdapters(ids: number[]): void
+  /** Keeps an adapter from eviction, from when it is cached. Nothing happens after `close`. */
+  pinAdapter(id: number, pinned: boolean): void
   snapshot(): RawSnapshot
   /** What was recorded since the last call; reading takes it. */
   takeStats(): RawStats

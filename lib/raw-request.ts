@@ -1,5 +1,7 @@
 /** Requests at the native border. Names are the executor's, without `set`; native/addon/request.cpp reads them. */
 
+import type { LoraConfigTensor, LoraWeights } from './lora/tensors.js'
+
 /** One request as the addon takes it. Names are the executor's, without `set`. */
 export interface RawRequest {
   /** Decoder prompt, at least one token. */
@@ -16,8 +18,16 @@ export interface RawRequest {
   stopWords?: Int32Array[]
   /** [decoder vocabulary] */
   embeddingBias?: Float32Array
+  loraConfig?: RawLoraConfig
   outputConfig: RawOutputConfig
   extras?: RawRequestExtras
+}
+
+/** Which adapter. The tensors come with a request while the runtime does not have them. */
+export interface RawLoraConfig {
+  taskId: number
+  weights?: LoraWeights
+  config?: LoraConfigTensor
 }
 
 export interface RawSamplingConfig {

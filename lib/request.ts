@@ -1,7 +1,9 @@
 /** The one request type of `generate` and `stream`, its checks, and its form at the native border. */
+import type { Adapter } from './adapters.js'
 import { CONSTRAINT_FIELDS, type ConstraintOptions, toAllowedSequences, toForcedTokens } from './constraints.js'
 import { AbortError, TrtllmError } from './errors.js'
 import { LOGITS_PROCESSOR_FIELDS, type LogitsProcessor, type LogitsProcessorOptions } from './logits-processor.js'
+import { LORA_FIELDS, type LoraOptions } from './loras.js'
 import { LANGUAGE_FIELDS, type LanguageOptions, type ModelDefaults, withModelDefaults } from './model-defaults.js'
 import type { SpecialTokenIds } from './model-folder.js'
 import type { RawLimits } from './native.js'
@@ -54,6 +56,7 @@ export interface ControlOptions {
 export interface Request
   extends InputOptions,
     ControlOptions,
+    LoraOptions,
     LanguageOptions,
     SamplingOptions,
     WordOptions,
@@ -81,6 +84,7 @@ export interface CheckedRequest {
   signal: AbortSignal | undefined
   timeoutMs: number | undefined
   logitsProcessor?: LogitsProcessor | undefined
+  adapter: Adapter | undefined
 }
 
 /** What requests are checked against and completed from. */
@@ -90,6 +94,8 @@ export interface RequestContext {
   tokenizer: Tokenizer | undefined
   gatherGenerationLogits: boolean
   defaults: ModelDefaults
+  /** @throws TrtllmError ERR_LORA_NOT_FOUND */
+  findAdapter(name: string): Adapter
 }
 
 const DEFAULT_MAX_TOKENS = 256
@@ -110,6 +116,7 @@ export const CONTROL_FIELDS: FieldValidators<ControlOptions> = {
 const REQUEST_FIELDS: FieldValidators<Request> = {
   ...INPUT_FIELDS,
   ...CONTROL_FIELDS,
+  ...LORA_FIELDS,
   ...LANGUAGE_FIELDS,
   ...SAMPLING_FIELDS,
   ...WORD_FIELDS,
@@ -127,18 +134,23 @@ const checkFields = fields<Request>(REQUEST_FIELDS, 'request field')
 
 /**
  * Checks a request against the engine's limits and completes it.
- * @throws TrtllmError ERR_INVALID_ARGUMENT, ERR_UNKNOWN_OPTION, ERR_NO_TOKENIZER
+ * @throws TrtllmError ERR_INVALID_ARGUMENT, ERR_UNKNOWN_OPTION, ERR_NO_TOKENIZER, ERR_LORA_NOT_FOUND
  */
 export function checkRequest(value: unknown, context: RequestContext, streaming: boolean): CheckedRequest {
   const { defaults, specialTokenIds, tokenizer } = context
   const request = withModelDefaults(checkFields(value, ''), { ...defaults, tokenizer, endId: specialTokenIds.end })
   const { signal, timeoutMs, logitsProcessor } = request
   return {
+    adapter: adapterOf(request, context),
     raw: toRawRequest(request, context, streaming || timeoutMs !== undefined),
     signal,
     timeoutMs,
     logitsProcessor,
   }
+}
+
+export function adapterOf({ lora }: LoraOptions, { findAdapter }: RequestContext): Adapter | undefined {
+  return lora === undefined ? undefined : findAdapter(lora)
 }
 
 /** `streaming` requests give what they have whenever they are ended. */

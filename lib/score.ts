@@ -1,8 +1,10 @@
 /** Requests that generate nothing: the log-probabilities of a given target, and the encoder's output. */
 import { TrtllmError } from './errors.js'
 import type { FlightEvents } from './flight.js'
+import { LORA_FIELDS, type LoraOptions } from './loras.js'
 import type { RawRequest } from './raw-request.js'
 import {
+  adapterOf,
   type CheckedRequest,
   CONTROL_FIELDS,
   type ControlOptions,
@@ -17,7 +19,7 @@ import { checkIds, encodePlain, notEmptyText, type TokenIds, tokenIds } from './
 import { type FieldValidators, fields, oneOf } from './validate.js'
 
 /** What to score. Exactly one of `target` and `targetTokenIds` is given. *Ours.* */
-export interface ScoreRequest extends InputOptions, ControlOptions {
+export interface ScoreRequest extends InputOptions, ControlOptions, LoraOptions {
   /** What the model might say, as text; tokenised without special tokens. */
   target?: string | undefined
   /** The same as token ids, at least one, without start and end token. */
@@ -37,7 +39,7 @@ export interface Score {
 }
 
 /** What to embed. *Ours.* */
-export interface EmbedRequest extends InputOptions, ControlOptions {
+export interface EmbedRequest extends InputOptions, ControlOptions, LoraOptions {
   /** 'none': a row for each input token; 'mean': the mean of these rows. @default 'none' */
   pooling?: 'none' | 'mean' | undefined
 }
@@ -45,6 +47,7 @@ export interface EmbedRequest extends InputOptions, ControlOptions {
 const SCORE_FIELDS: FieldValidators<ScoreRequest> = {
   ...INPUT_FIELDS,
   ...CONTROL_FIELDS,
+  ...LORA_FIELDS,
   target: notEmptyText,
   targetTokenIds: tokenIds,
 }
@@ -52,6 +55,7 @@ const SCORE_FIELDS: FieldValidators<ScoreRequest> = {
 const EMBED_FIELDS: FieldValidators<EmbedRequest> = {
   ...INPUT_FIELDS,
   ...CONTROL_FIELDS,
+  ...LORA_FIELDS,
   pooling: oneOf(['none', 'mean']),
 }
 
@@ -60,10 +64,11 @@ const checkEmbedFields = fields<EmbedRequest>(EMBED_FIELDS, 'embed field')
 
 /**
  * A request whose decoder prompt is the start token and the target: its logits say how probable each token was.
- * @throws TrtllmError ERR_INVALID_ARGUMENT, ERR_UNKNOWN_OPTION, ERR_NO_TOKENIZER
+ * @throws TrtllmError ERR_INVALID_ARGUMENT, ERR_UNKNOWN_OPTION, ERR_NO_TOKENIZER, ERR_LORA_NOT_FOUND
  */
 export function checkScoreRequest(value: unknown, context: RequestContext): CheckedRequest {
   const { target, targetTokenIds, signal, timeoutMs, ...rest } = checkScoreFields(value, '')
+  const adapter = adapterOf(rest, context)
   const tokens = targetOf({ target, targetTokenIds }, context)
   const start = context.specialTokenIds.decoderStart
   if (start === null) throw new TrtllmError('ERR_UNSUPPORTED', 'score needs a model that names its start token')
@@ -74,7 +79,7 @@ export function checkScoreRequest(value: unknown, context: RequestContext): Chec
     returnContextLogits: true,
   }
   const raw = withExtras(toRawRequest({ ...rest, ...prompt }, context, false), { scoreLength: tokens.length })
-  return { raw, signal, timeoutMs }
+  return { raw, signal, timeoutMs, adapter }
 }
 
 function targetOf(
@@ -93,14 +98,16 @@ function targetOf(
   })
 }
 
-/** @throws TrtllmError ERR_INVALID_ARGUMENT, ERR_UNKNOWN_OPTION, ERR_NO_TOKENIZER */
+/** @throws TrtllmError ERR_INVALID_ARGUMENT, ERR_UNKNOWN_OPTION, ERR_NO_TOKENIZER, ERR_LORA_NOT_FOUND */
 export function checkEmbedRequest(value: unknown, context: RequestContext): CheckedRequest {
   const { pooling, signal, timeoutMs, ...rest } = checkEmbedFields(value, '')
+  const adapter = adapterOf(rest, context)
   // the decoder has to run, but what it says is not looked at
   const decoderInputTokenIds = [context.specialTokenIds.decoderStart ?? 0]
   const embedded = { ...rest, decoderInputTokenIds, maxTokens: 1, returnEncoderOutput: true }
   const raw = toRawRequest(embedded, context, false)
-  return { raw: pooling === 'mean' ? withExtras(raw, { poolEncoderOutput: 'mean' }) : raw, signal, timeoutMs }
+  const pooled = pooling === 'mean' ? withExtras(raw, { poolEncoderOutput: 'mean' }) : raw
+  return { raw: pooled, signal, timeoutMs, adapter }
 }
 
 function withExtras(raw: RawRequest, extras: NonNullable<RawRequest['extras']>): RawRequest {

@@ -14,7 +14,6 @@ const NOT_EXPOSED = {
     'ExecutorConfig.logitsPostProcessorConfig',
   'beam widths that change during a search, which no option switches on': 'SamplingConfig.beamWidthArray',
   'outputs by the name of a tensor inside an engine': 'ExecutorConfig.additionalModelOutputs',
-  'adapters, which follow with their feature': 'ExecutorConfig.peftCacheConfig Request.loraConfig Request.cacheSaltID',
   'of the installation on GPUs, which follows with the second runtime':
     'ExecutorConfig.parallelConfig ExecutorConfig.useGpuDirectStorage ExecutorConfig.gpuWeightsPercent ' +
     'ExecutorConfig.extendedRuntimePerfKnobConfig ExecutorConfig.recvPollPeriodMs ' +
@@ -23,7 +22,7 @@ const NOT_EXPOSED = {
     'KvCacheConfig.secondaryOffloadMinPriority KvCacheConfig.eventBufferMaxSize KvCacheConfig.useUvm ' +
     'KvCacheConfig.attentionDpEventsGatherPeriodMs KvCacheConfig.maxGpuTotalBytes',
   'reuse of decoder prompts, which an encoder-decoder model cannot share':
-    'KvCacheConfig.enablePartialReuse KvCacheConfig.copyOnPartialReuse',
+    'KvCacheConfig.enablePartialReuse KvCacheConfig.copyOnPartialReuse Request.cacheSaltID',
   'not for text in, text out':
     'Request.positionIds Request.encoderInputFeatures Request.encoderOutputLength Request.crossAttentionMask ' +
     'Request.skipCrossAttnBlocks Request.languageAdapterUid Request.requestType KvCacheConfig.maxAttentionWindowVec ' +
@@ -47,7 +46,10 @@ function settersOf(className, header) {
   return names.map((name) => `${className}.${name[0].toLowerCase()}${name.slice(1)}`)
 }
 
-const boundIn = (file) => matches(read(file), /(?:Field|Parameter|AlreadyRead)\{"(\w+)"|required\("(\w+)"/g)
+const FIELDS = /(?:Field|AlreadyRead)\{"(\w+)"|required\("(\w+)"/g
+const PARAMETERS = /Parameter\{"(\w+)"/g // of classes without setters
+
+const boundIn = (file) => [...matches(read(file), FIELDS), ...matches(read(file), PARAMETERS)]
 
 function typedIn(file, ...interfaces) {
   const types = read(file)
@@ -60,21 +62,26 @@ function requireAll(names, there, problem) {
 }
 
 const config = boundIn('native/addon/config.cpp')
-const request = boundIn('native/addon/request.cpp')
+const request = [...boundIn('native/addon/request.cpp'), ...boundIn('native/addon/loraConfig.cpp')]
 const configTypes = typedIn(
   'lib/native.ts',
   'RawEngineOptions',
   'RawExecutorConfig',
   'RawKvCacheConfig',
+  'RawPeftCacheConfig',
   'RawRuntimeOptions',
 )
-const requestTypes = typedIn(
-  'lib/raw-request.ts',
-  'RawRequest',
-  'RawSamplingConfig',
-  'RawOutputConfig',
-  'RawRequestExtras',
-)
+const requestTypes = [
+  ...typedIn(
+    'lib/raw-request.ts',
+    'RawRequest',
+    'RawLoraConfig',
+    'RawSamplingConfig',
+    'RawOutputConfig',
+    'RawRequestExtras',
+  ),
+  ...typedIn('lib/lora/tensors.ts', 'LoraWeights', 'LoraConfigTensor'),
+]
 requireAll(config, configTypes, 'read in native/addon/config.cpp, but has no type in lib/native.ts')
 requireAll(configTypes, config, 'has a type in lib/native.ts, but is not read in native/addon/config.cpp')
 requireAll(request, requestTypes, 'read in native/addon/request.cpp, but has no type in lib/raw-request.ts')
@@ -87,8 +94,9 @@ const setters = [
   ...settersOf('SamplingConfig', 'samplingConfig.h'),
 ]
 const excused = Object.values(NOT_EXPOSED).flatMap((names) => names.split(' '))
+const settable = matches(read('native/addon/config.cpp'), FIELDS)
 const reachable = (setter) =>
-  (/^(Request|SamplingConfig)\./.test(setter) ? request : config).includes(setter.split('.')[1])
+  (/^(Request|SamplingConfig)\./.test(setter) ? request : settable).includes(setter.split('.')[1])
 const unreachable = setters.filter((setter) => !reachable(setter))
 requireAll(unreachable, excused, 'a setter that no option reaches: bind it, or say why not in scripts/check-api.mjs')
 requireAll(

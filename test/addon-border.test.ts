@@ -29,6 +29,8 @@ const request: RawRequest = {
   outputConfig: {},
 }
 
+const loraWeights = { dtype: 'float32', rows: 1, width: 2, data: new Uint8Array(8) }
+
 test.each<[object, string]>([
   [{ samplingConfig: { beams: 2 } }, '[ERR_UNKNOWN_OPTION] unknown option samplingConfig.beams'],
   [{ samplingConfig: 4 }, '[ERR_INVALID_ARGUMENT] samplingConfig must be an object, got 4'],
@@ -43,6 +45,29 @@ test.each<[object, string]>([
   [{ extras: { scoreLength: 1 } }, 'extras.scoreLength must be less than the length of inputTokenIds, 1, got 1'],
   [{ extras: { poolEncoderOutput: 'max' } }, "extras.poolEncoderOutput must be one of 'mean', got 'max'"],
   [{ extras: { allowedSequences: [5] } }, 'extras.allowedSequences[0] must be an Int32Array, got 5'],
+  [{ loraConfig: {} }, 'loraConfig.taskId must be an integer in [0, 9007199254740991], got undefined'],
+  [{ loraConfig: { taskId: 1, rank: 3 } }, '[ERR_UNKNOWN_OPTION] unknown option loraConfig.rank'],
+  [
+    { loraConfig: { taskId: 1, weights: { ...loraWeights, rows: 0 } } },
+    'loraConfig.weights.rows must be an integer in',
+  ],
+  [
+    { loraConfig: { taskId: 1, weights: { ...loraWeights, dtype: 'int8' } } },
+    "loraConfig.weights.dtype must be one of 'float32', 'float16', 'bfloat16', got 'int8'",
+  ],
+  [
+    { loraConfig: { taskId: 1, weights: { ...loraWeights, data: new Float32Array(2) } } },
+    'loraConfig.weights.data must be a Uint8Array, got an object',
+  ],
+  [
+    { loraConfig: { taskId: 1, weights: { ...loraWeights, width: 2 ** 31 - 1 } } },
+    'loraConfig.weights.data must have 8589934588 bytes by its shape and type, got 8',
+  ],
+  [
+    { loraConfig: { taskId: 1, config: { rows: 1, columns: 3, data: new Int32Array(4) } } },
+    'loraConfig.config.data must have 12 bytes by its shape and type, got 16',
+  ],
+  [{ loraConfig: { taskId: 1, weights: loraWeights } }, 'LoRA config must be given together with the weights'],
 ])('%j is refused, its neighbour runs', async (fields, message) => {
   const [refused, id] = engine.enqueue([{ ...request, ...fields } as RawRequest, request])
   expect(refused).toContain(message)
@@ -55,6 +80,14 @@ test('a seed of more than 64 bits is refused, one of 64 is not', async () => {
   const [refused, id] = engine.enqueue([withSeed(2n ** 64n), withSeed(2n ** 64n - 1n)])
   expect(refused).toContain('samplingConfig.seed must be an integer of 64 bits without sign, got 18446744073709551616')
   await expect.poll(() => ended).toContain(id)
+})
+
+test('adapters that nobody has sent can be released and pinned; wrong ids cannot', () => {
+  engine.releaseAdapters([1, 2 ** 40])
+  engine.pinAdapter(7, true)
+  engine.pinAdapter(7, false)
+  expect(() => engine.releaseAdapters([-1])).toThrow('an id must be an integer in [0, 9007199254740991], got -1')
+  expect(() => engine.pinAdapter(1, 1 as unknown as boolean)).toThrow('pinned must be true or false, got 1')
 })
 
 test('tokens outside the vocabulary in constraints harm nobody', async () => {

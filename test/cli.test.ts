@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { cliScript, runNode } from './helpers/child.js'
 import { huggingFacePronunciations, loadSample, root, sampleModel } from './helpers/sample.js'
@@ -21,6 +22,13 @@ describe('generate', () => {
   test('texts from arguments', async () => {
     const { code, stdout, stderr } = await generate(['queue', 'choir'])
     expect({ code, stderr, lines: lines(stdout) }).toEqual({ code: 0, stderr: '', lines: [said.queue, said.choir] })
+  })
+
+  test('--lora: an adapter, named by its folder', async () => {
+    const ipa = join(sampleModel, 'adapters/ipa')
+    expect(lines((await generate(['--lora', ipa, 'withstand', 'magno'])).stdout)).toEqual(['wɪθstˈænd', 'mˈæɡnoʊ'])
+    const { code, stderr } = await generate(['--lora', sampleModel, 'magno'])
+    expect([code, stderr]).toEqual([1, expect.stringContaining('error [ERR_LORA_NOT_FOUND]')])
   })
 
   test('many lines from standard input, in order', async () => {

@@ -7,12 +7,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { convertModel } from '../lib/convert/convert.js'
-import { Engine, type Request, type Tensor } from '../lib/index.js'
+import { Engine, type Request } from '../lib/index.js'
+import { expectClose, firstRows, rowsOf } from './helpers/close.js'
 import { familyGoldens } from './helpers/sample.js'
 import { type ReadTensor, readTensors } from './helpers/tensors.js'
-
-/** Of the largest value of a row. */
-const TOLERANCE = 1e-4
 
 interface Case {
   inputTokenIds: number[]
@@ -54,21 +52,6 @@ function readCases(folder: string): Case[] {
   return cases
 }
 
-function rowsOf({ shape, values }: Pick<ReadTensor, 'shape' | 'values'>): number[][] {
-  const width = shape[1] ?? 1
-  return Array.from({ length: shape[0] ?? 0 }, (_, row) => values.slice(row * width, (row + 1) * width))
-}
-
-function expectClose(found: Tensor, expected: ReadTensor): void {
-  expect([...found.shape]).toEqual(expected.shape)
-  const rows = rowsOf({ shape: expected.shape, values: [...found.data] })
-  for (const [i, row] of rowsOf(expected).entries()) {
-    const bound = TOLERANCE * Math.max(...row.map(Math.abs))
-    const worst = Math.max(...row.map((value, j) => Math.abs(value - (rows[i]?.[j] ?? Number.NaN))))
-    expect(worst, `row ${i}`).toBeLessThanOrEqual(bound)
-  }
-}
-
 const request = ({ inputTokenIds, decoderInputTokenIds, maxTokens }: Case): Request => ({
   inputTokenIds,
   decoderInputTokenIds,
@@ -102,10 +85,7 @@ describe.each(familyGoldens())('$name', ({ folder }) => {
     for (const one of cases) {
       const { generationLogits } = await engine.generate({ ...request(one), returnGenerationLogits: true })
       // Hugging Face has a row for the end token too
-      const { shape, values } = one.logits
-      const rows = one.tokens.length
-      const kept = { ...one.logits, shape: [rows, shape[1] ?? 0], values: values.slice(0, rows * (shape[1] ?? 0)) }
-      expectClose(generationLogits ?? { shape: [], data: new Float32Array() }, kept)
+      expectClose(generationLogits, firstRows(one.logits, one.tokens.length))
     }
   })
 

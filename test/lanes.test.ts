@@ -224,6 +224,8 @@ function withoutMixing(addon: NativeAddon): NativeAddon {
         ...raw,
         enqueue,
         cancel: (ids) => raw.cancel(ids),
+        releaseAdapters: (ids) => raw.releaseAdapters(ids),
+        pinAdapter: (id, pinned) => raw.pinAdapter(id, pinned),
         snapshot: () => raw.snapshot(),
         close: () => raw.close(),
       }

@@ -201,11 +201,14 @@ describe('tensors that contradict the model', () => {
     await expect(prepare(tensors, model)).rejects.toMatchObject(error)
   })
 
-  test('one matrix twice', async () => {
+  test.each([
+    ['by itself', 1],
+    ['stacked with others', 0],
+  ])('one matrix twice, %s', async (_, id) => {
     const { model } = setUp(T5)
     const tensors: LoraTensors = {
-      weights: { dtype: 'float32', rows: 2, width: 56, data: new Uint8Array(2 * 56 * 4) },
-      config: { rows: 2, columns: 3, data: Int32Array.of(1, 0, 2, 1, 0, 2) },
+      weights: { dtype: 'float32', rows: 2, width: 120, data: new Uint8Array(2 * 120 * 4) },
+      config: { rows: 2, columns: 3, data: Int32Array.of(1, 0, 2, id, 0, 2) },
     }
     await expect(prepare(tensors, model)).rejects.toMatchObject({ message: expect.stringContaining('two rows') })
   })

@@ -28,6 +28,14 @@ test.each<[object, string, string]>([
     'kvCache.tokensPerBlock must be 16, 32, 64, 128, got 33',
   ],
   [{ kvCache: { reuseEncoder: 1 } }, 'ERR_INVALID_ARGUMENT', 'kvCache.reuseEncoder must be true or false, got 1'],
+  [{ peftCache: { hostCacheSize: 0 } }, 'ERR_INVALID_ARGUMENT', 'peftCache.hostCacheSize must be an integer from 1 to'],
+  [{ peftCache: { maxAdapterSize: 0 } }, 'ERR_INVALID_ARGUMENT', 'peftCache.maxAdapterSize must be an integer >= 1'],
+  [{ peftCache: { loraPrefetchDir: '/' } }, 'ERR_UNKNOWN_OPTION', 'unknown option peftCache.loraPrefetchDir'],
+  [
+    { peftCache: { deviceCachePercent: 2 } },
+    'ERR_INVALID_ARGUMENT',
+    'peftCache.deviceCachePercent must be a number between 0 and 1, both excluded, got 2',
+  ],
   [{ encoderTokenBudget: 0 }, 'ERR_INVALID_ARGUMENT', 'encoderTokenBudget must be an integer >= 1, got 0'],
   [{ iterStatsMaxIterations: -1 }, 'ERR_INVALID_ARGUMENT', 'iterStatsMaxIterations must be an integer >= 0, got -1'],
   [{ normalizeLogProbs: 1 }, 'ERR_INVALID_ARGUMENT', 'normalizeLogProbs must be true or false, got 1'],
@@ -76,6 +84,14 @@ test('the width of beams and the gathering of logits cross; engines have a width
   expect(ofEngine).not.toHaveProperty('maxBeamWidth')
 })
 
+test('the cache of adapters crosses as the PeftCacheConfig', () => {
+  const options = checkEngineOptions({
+    peftCache: { hostCacheSize: 2 ** 40, maxAdapterSize: 16, numCopyStreams: undefined },
+  })
+  const { config } = toRawEngineOptions(model, options, [])
+  expect(config.peftCacheConfig).toEqual({ hostCacheSize: 2 ** 40, maxAdapterSize: 16 })
+})
+
 test('our own options of the runtime cross beside the configuration', () => {
   const options = checkEngineOptions({ encoderTokenBudget: 64, kvCache: { tokensPerBlock: 16, reuseEncoder: false } })
   const all = ['encoderTokenBudget', 'tokensPerBlock', 'reuseEncoder']
@@ -113,6 +129,7 @@ test.each<[unknown, string, string]>([
   [{ input: 'a', decoderInputTokenIds: [] }, 'ERR_INVALID_ARGUMENT', 'decoderInputTokenIds must have 1 to 49 tokens'],
   [{ input: 'a', timeoutMs: 0 }, 'ERR_INVALID_ARGUMENT', 'timeoutMs must be a number of milliseconds > 0'],
   [{ input: 'a', signal: {} }, 'ERR_INVALID_ARGUMENT', 'signal must be an AbortSignal, got an object'],
+  [{ input: 'a', lora: '' }, 'ERR_INVALID_ARGUMENT', "lora must be text that is not empty, got ''"],
   [{ input: 'a', maxToken: 5 }, 'ERR_UNKNOWN_OPTION', 'unknown request field maxToken'],
 ])('request %j is refused', (request, code, message) => {
   const error = thrownBy(() => checkRequest(request, context, false))

@@ -6,6 +6,7 @@ import {
   Engine,
   type EngineOptions,
   type LogitsContext,
+  type LoraInfo,
   type Request,
   type Result,
   type Score,
@@ -31,6 +32,10 @@ expectTypeOf<Result>().toExtend<Sequence>()
 expectTypeOf<Result['contextLogits']>().toEqualTypeOf<Tensor | undefined>()
 expectTypeOf(engine.score({ input: 'text', targetTokenIds: [1] })).resolves.toEqualTypeOf<Score>()
 expectTypeOf(engine.embed({ input: 'text', pooling: 'mean' })).resolves.toEqualTypeOf<Tensor>()
+
+expectTypeOf(engine.loras.load('name', 'folder')).resolves.toEqualTypeOf<LoraInfo>()
+expectTypeOf(engine.loras.list()).toEqualTypeOf<LoraInfo[]>()
+expectTypeOf({ input: 'text', lora: 'name' }).toExtend<Request>()
 
 // options that may be undefined can be passed through
 const signal = undefined as AbortSignal | undefined

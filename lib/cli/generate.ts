@@ -16,6 +16,7 @@ beams or samples are wanted. Inputs are the texts given and then the --ids given
 lines of standard input.
 
   --model DIR              model folder
+  --lora DIR               adapter folder: of PEFT, or TensorRT-LLM's pair of files
   --ids 5,17,3             token ids instead of a text; may be given many times
   --stream                 print text as it is generated: of the first sequence; the others follow
   --json                   one JSON object per input: text, outputTokenIds, finishReason, sequences,
@@ -43,6 +44,7 @@ export async function generate(args: string[]): Promise<number> {
     allowPositionals: true,
     options: {
       model: { type: 'string' },
+      lora: { type: 'string' },
       ids: { type: 'string', multiple: true, default: [] },
       stream: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
@@ -50,11 +52,13 @@ export async function generate(args: string[]): Promise<number> {
     },
   })
   if (values.model === undefined) throw new UsageError('--model DIR is missing')
-  const fields = toDecodingFields(values)
+  const { lora } = values
+  const fields = { ...toDecodingFields(values), lora }
   const idLists = values.ids.map((list) => ({ inputTokenIds: parseIds(list, '--ids') }))
   const given: Input[] = [...positionals.map((input) => ({ input })), ...idLists]
   const engine = await Engine.load(values.model)
   try {
+    if (lora !== undefined) await engine.loras.load(lora, lora)
     return await runAll(engine, given.length > 0 ? given : linesOfStdin(), fields, values)
   } finally {
     await engine.close()

@@ -85,7 +85,8 @@ export function refusal(
   return new TrtllmError(code, `adapter ${source}: ${parts.join('; ')}`, { hint })
 }
 
-function listed(names: readonly string[]): string {
+/** A few of them, and how many more there are. */
+export function listed(names: readonly string[]): string {
   const more = names.length - MOST_NAMED
   return more > 0 ? `${names.slice(0, MOST_NAMED).join(', ')} and ${more} more` : names.join(', ')
 }

@@ -8,7 +8,17 @@ import { BYTES_OF, type Dtype, fromFloat32, toFloat32 } from '../convert/dtype.j
 import { TrtllmError } from '../errors.js'
 import type { LoraAdapter, LoraPair } from './adapter.js'
 import type { LoraModel } from './model.js'
-import { LORA_MODULE_IDS, layerIndex, layerOfIndex, moduleOfId, moduleWidths, placeKey, placeText } from './modules.js'
+import {
+  LORA_MODULE_IDS,
+  type LoraModule,
+  type LoraPlace,
+  layerIndex,
+  layerOfIndex,
+  moduleOfId,
+  moduleWidths,
+  placeKey,
+  placeText,
+} from './modules.js'
 import { createPauses } from './pauses.js'
 
 export interface LoraTensors {
@@ -21,7 +31,7 @@ export interface LoraWeights {
   dtype: Dtype
   rows: number
   width: number
-  /** Little-endian: rows × width × bytes of the dtype. */
+  /** Little-endian, rows × width × bytes of the dtype. */
   data: Uint8Array
 }
 
@@ -89,10 +99,19 @@ export function fromLoraTensors({ weights, config }: LoraTensors, model: LoraMod
   })
   const seen = new Set<string>()
   for (const { place, name } of modules) {
-    if (seen.has(placeKey(place))) throw invalid(source, `${name} has two rows`)
-    seen.add(placeKey(place))
+    for (const matrix of matricesOf(place)) {
+      if (seen.has(matrix)) throw invalid(source, `${name} has two rows, or is a part of another`)
+      seen.add(matrix)
+    }
   }
   return { source, family: null, modules, magnitudesAreNormalized: true }
+}
+
+/** Keys of what a row changes; a row of stacked matrices stands for all of them. */
+function matricesOf(place: LoraPlace): string[] {
+  const { module } = place
+  if (!module.endsWith('qkv')) return [placeKey(place)]
+  return ['q', 'k', 'v'].map((part) => placeKey({ ...place, module: module.replace('qkv', part) as LoraModule }))
 }
 
 /** @throws TrtllmError ERR_LORA_INVALID */

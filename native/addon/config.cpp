@@ -43,6 +43,27 @@ template <> struct Reader<tle::KvCacheConfig> {
     }
 };
 
+template <> struct Reader<tle::PeftCacheConfig> {
+    using Config = tle::PeftCacheConfig;
+
+    static Config read(Napi::Value const& value, std::string const& path) {
+        Config const defaults;
+        constexpr Range kCOUNT{0, kPOSITIVE.max};
+        return construct<Config>(requireObject(value, path), path,
+            Parameter{"numHostModuleLayer", defaults.getNumHostModuleLayer(), kCOUNT},
+            Parameter{"numDeviceModuleLayer", defaults.getNumDeviceModuleLayer(), kCOUNT},
+            Parameter{"optimalAdapterSize", defaults.getOptimalAdapterSize(), kPOSITIVE},
+            Parameter{"maxAdapterSize", defaults.getMaxAdapterSize(), kPOSITIVE},
+            Parameter{"numPutWorkers", defaults.getNumPutWorkers(), kPOSITIVE},
+            Parameter{"numEnsureWorkers", defaults.getNumEnsureWorkers(), kPOSITIVE},
+            Parameter{"numCopyStreams", defaults.getNumCopyStreams(), kPOSITIVE},
+            Parameter{"maxPagesPerBlockHost", defaults.getMaxPagesPerBlockHost(), kPOSITIVE},
+            Parameter{"maxPagesPerBlockDevice", defaults.getMaxPagesPerBlockDevice(), kPOSITIVE},
+            Parameter{"deviceCachePercent", defaults.getDeviceCachePercent(), kFRACTION},
+            Parameter{"hostCacheSize", defaults.getHostCacheSize()});
+    }
+};
+
 /// Paths start below the configuration: users know "kvCacheConfig.maxTokens", not the object around it.
 template <> struct Reader<tle::ExecutorConfig> {
     using Config = tle::ExecutorConfig;
@@ -59,6 +80,7 @@ template <> struct Reader<tle::ExecutorConfig> {
         Field{"gatherGenerationLogits", &Config::setGatherGenerationLogits},
         Field{"schedulerConfig", &Config::setSchedulerConfig},
         Field{"kvCacheConfig", &Config::setKvCacheConfig},
+        Field{"peftCacheConfig", &Config::setPeftCacheConfig},
     };
 
     static Config read(Napi::Value const& value, std::string const& path) {

@@ -80,6 +80,8 @@ Napi::Object Engine::wrap(
         Napi::PropertyDescriptor::Value("limits", limits, napi_enumerable),
         methodProperty<&Engine::enqueue>(env, "enqueue"),
         methodProperty<&Engine::cancel>(env, "cancel"),
+        methodProperty<&Engine::releaseAdapters>(env, "releaseAdapters"),
+        methodProperty<&Engine::pinAdapter>(env, "pinAdapter"),
         methodProperty<&Engine::snapshot>(env, "snapshot"),
         methodProperty<&Engine::takeStats>(env, "takeStats"),
         methodProperty<&Engine::close>(env, "close"),
@@ -134,6 +136,26 @@ Napi::Value Engine::cancel(Napi::CallbackInfo const& info) {
         if (!mClosing) {
             mPump->cancel(id);
         }
+    }
+    return info.Env().Undefined();
+}
+
+Napi::Value Engine::releaseAdapters(Napi::CallbackInfo const& info) {
+    Napi::Array const items = requireArray(info[0], "ids");
+    for (std::uint32_t i = 0; i < items.Length(); ++i) {
+        auto const id = readValue<std::uint64_t>(items[i], "an id");
+        if (!mClosing) {
+            mRuntime->releaseAdapter(id);
+        }
+    }
+    return info.Env().Undefined();
+}
+
+Napi::Value Engine::pinAdapter(Napi::CallbackInfo const& info) {
+    auto const id = readValue<std::uint64_t>(info[0], "the id");
+    auto const pinned = readValue<bool>(info[1], "pinned");
+    if (!mClosing) {
+        mRuntime->pinAdapter(id, pinned);
     }
     return info.Env().Undefined();
 }

@@ -27,7 +27,8 @@ public:
         Napi::Function onLogits;
     };
 
-    /// The JavaScript object: limits, enqueue, cancel, snapshot, takeStats, close. `hooks`: those of the runtime.
+    /// The JavaScript object: limits, enqueue, cancel, releaseAdapters, pinAdapter, snapshot, takeStats, close.
+    /// `hooks`: those of the runtime.
     [[nodiscard]] static Napi::Object wrap(
         Napi::Env env, std::unique_ptr<RuntimeExecutor> runtime, RequestHooks hooks, Listeners const& listeners);
 
@@ -38,6 +39,8 @@ public:
 
     [[nodiscard]] Napi::Value enqueue(Napi::CallbackInfo const& info);
     Napi::Value cancel(Napi::CallbackInfo const& info);
+    Napi::Value releaseAdapters(Napi::CallbackInfo const& info);
+    Napi::Value pinAdapter(Napi::CallbackInfo const& info);
     [[nodiscard]] Napi::Value snapshot(Napi::CallbackInfo const& info);
     [[nodiscard]] Napi::Value takeStats(Napi::CallbackInfo const& info);
     [[nodiscard]] Napi::Value close(Napi::CallbackInfo const& info);

@@ -187,12 +187,17 @@ void readFields(
 template <typename T> struct Parameter {
     char const* name;
     T fallback;
+    std::optional<Range> range = std::nullopt;
 
     [[nodiscard]] T read(Napi::Object const& object, std::string const& path) const {
         Napi::Value const value = object.Get(name);
-        return value.IsUndefined() ? fallback : readValue<T>(value, joinPath(path, name));
+        return value.IsUndefined() ? fallback
+                                   : readValue<typename detail::Bare<T>::Type>(value, joinPath(path, name), range);
     }
 };
+
+template <typename T> Parameter(char const*, T) -> Parameter<T>;
+template <typename T> Parameter(char const*, T, Range) -> Parameter<T>;
 
 /// For a class that has only a constructor.
 template <typename Target, typename... Parameters>

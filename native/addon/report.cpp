@@ -135,7 +135,7 @@ Napi::Object toJs(Napi::Env env, RuntimeLimits const& limits) {
         Member{"numSelfBlocks", limits.numSelfBlocks}, Member{"numCrossBlocks", limits.numCrossBlocks},
         Member{"selfCacheBytes", limits.selfCacheBytes}, Member{"crossCacheBytes", limits.crossCacheBytes},
         Member{"encoderTokenBudget", limits.encoderTokenBudget}, Member{"threads", limits.threads},
-        Member{"weights", limits.weights});
+        Member{"weights", limits.weights}, Member{"maxAdapterRank", limits.maxAdapterRank});
 }
 
 Napi::Object toJs(Napi::Env env, RuntimeSnapshot const& snapshot) {

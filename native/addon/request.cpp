@@ -1,6 +1,7 @@
 #include "request.h"
 
 #include "fields.h"
+#include "loraConfig.h"
 #include "tensors.h"
 
 #include <algorithm>
@@ -175,6 +176,7 @@ IncomingRequest readRequest(Napi::Value const& value) {
         Field{"badWords", &Request::setBadWords},
         Field{"stopWords", &Request::setStopWords},
         Field{"embeddingBias", &Request::setEmbeddingBias},
+        Field{"loraConfig", &Request::setLoraConfig},
         Field{"outputConfig", &Request::setOutputConfig},
         AlreadyRead{"extras"},
     };

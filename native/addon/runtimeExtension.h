@@ -46,7 +46,7 @@ struct RuntimeLimits {
     std::int32_t encoderTokenBudget;
     std::int32_t threads;
     std::string weights;         ///< "float32" or "bfloat16"
-    std::int32_t maxAdapterRank; ///< of LoRA adapters
+    std::int32_t maxAdapterRank; ///< largest rank of an adapter; 0: none can be applied
 };
 
 /// The state between two iterations.
@@ -68,9 +68,11 @@ public:
     [[nodiscard]] virtual tensorrt_llm::executor::Executor& executor() = 0;
     [[nodiscard]] virtual RuntimeLimits limits() const = 0;
     [[nodiscard]] virtual RuntimeSnapshot snapshot() const = 0;
-    /// Drops a LoRA adapter from the cache; requests that use it keep it until they end. Unknown ids are ignored.
+    /// Drops an adapter from the cache as soon as no request uses it; unknown ids are ignored. A runtime without this
+    /// does nothing.
     virtual void releaseAdapter(std::uint64_t taskId) = 0;
-    /// Whether a LoRA adapter stays in the cache although no request uses it; also for one that is not there yet.
+    /// Keeps an adapter from eviction, from when it is or becomes cached, or no longer does. A runtime without this
+    /// does nothing.
     virtual void pinAdapter(std::uint64_t taskId, bool isPinned) = 0;
 };
 
@@ -86,9 +88,9 @@ public:
 /// "embedded" or "tensorrt-llm".
 [[nodiscard]] char const* runtimeName();
 
-/// Names of the RuntimeOptions fields and calls that this runtime has; TypeScript refuses the others by name. Also
-/// "mixedBeamWidths": requests of several beam widths run side by side; without it TypeScript sends one width at a
-/// time.
+/// Names of the RuntimeOptions fields and calls ("releaseAdapter", "pinAdapter") that this runtime has; TypeScript
+/// refuses the others by name. Also "mixedBeamWidths": requests of several beam widths run side by side; without it
+/// TypeScript sends one width at a time.
 [[nodiscard]] std::vector<std::string> runtimeCapabilities();
 
 /// Loads an encoder-decoder pair. Blocks for as long as loading takes.

@@ -50,6 +50,15 @@ export const STAGES = {
     const logitsProcessor = () => void engine.close()
     await engine.generate({ ...long, logitsProcessor }).catch(() => {})
   },
+  async 'adapters in use, on their way and leaving'() {
+    const engine = await load()
+    const [ipa, spell] = ['ipa', 'spell'].map((name) => join(model, 'adapters', name))
+    await Promise.all([engine.loras.load('a', ipa), engine.loras.load('b', spell)])
+    await engine.loras.pin('a')
+    for (let i = 0; i < 10; i++) for (const lora of ['a', 'b']) engine.generate({ ...long, lora }).catch(() => {})
+    engine.loras.load('a', spell).catch(() => {})
+    engine.loras.unload('b').catch(() => {})
+  },
   async aborted() {
     const engine = await load()
     const controller = new AbortController()

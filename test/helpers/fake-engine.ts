@@ -8,12 +8,17 @@ import { createDispatcher } from '../../lib/response.js'
 import { requestContext } from './request-context.js'
 
 export interface FakeEngine {
+  raw: RawEngine
   fleet: Fleet
   /** One entry per call of `enqueue`. */
   sent: RawRequest[][]
   cancelled: number[]
+  /** Task ids of adapters. */
+  released: number[]
+  pins: [id: number, pinned: boolean][]
   /** The runtime is done with a request. */
   end(id: number): void
+  fail(id: number, message: string): void
 }
 
 /** Ids count from 1 in the order of sending. Requests that `refuse` names are answered with its message. */
@@ -23,6 +28,8 @@ export function createFakeEngine(
 ): FakeEngine {
   const sent: RawRequest[][] = []
   const cancelled: number[] = []
+  const released: number[] = []
+  const pins: [number, boolean][] = []
   let lastId = 0
   const raw: RawEngine = {
     limits: requestContext.limits,
@@ -31,6 +38,8 @@ export function createFakeEngine(
       return requests.map((request) => refuse(request) ?? ++lastId)
     },
     cancel: (ids) => cancelled.push(...ids),
+    releaseAdapters: (ids) => released.push(...ids),
+    pinAdapter: (id, pinned) => pins.push([id, pinned]),
     snapshot: () => ({
       numQueuedRequests: 0,
       numActiveRequests: 0,
@@ -44,10 +53,14 @@ export function createFakeEngine(
   const dispatcher = createDispatcher()
   const fleet = createFleet(raw, { dispatcher, processors: createLogitsDispatcher(), mixedBeamWidths })
   return {
+    raw,
     fleet,
     sent,
     cancelled,
+    released,
+    pins,
     end: (id) => dispatcher.onResponses(responses([{ id, tokens: [[7]], final: true }])),
+    fail: (id, error) => dispatcher.onResponses(responses([{ id, tokens: [], error }])),
   }
 }
 
@@ -60,6 +73,7 @@ export interface FakeResponse {
   stable?: number
   /** [rows][tokens so far] */
   logProbs?: number[][]
+  error?: string
 }
 
 /** As the addon packs them. */
@@ -69,7 +83,7 @@ export function responses(all: FakeResponse[]): RawResponseBatch {
   const ends = all.flatMap(({ tokens, final }) => tokens.map(() => (final ? 1 : 0)))
   return {
     ids: Float64Array.from(all, ({ id }) => id),
-    flags: Uint8Array.from(all, ({ final }) => (final ? RawResponseFlag.final | RawResponseFlag.sequenceFinal : 0)),
+    flags: Uint8Array.from(all, flagsOf),
     sequenceIndices: Uint32Array.from(all, ({ sequenceIndex = 0 }) => sequenceIndex),
     rowOffsets: offsets(all.map(({ tokens }) => tokens.length)),
     finishReasons: Uint8Array.from(ends),
@@ -80,9 +94,14 @@ export function responses(all: FakeResponse[]): RawResponseBatch {
     cumLogProbs: Float32Array.from(rows, () => Number.NaN),
     timings: new Float64Array(4 * all.length).fill(Number.NaN),
     stable: Int32Array.from(all, ({ stable = -1 }) => stable),
-    errors: [],
+    errors: all.flatMap(({ error }) => error ?? []),
     tensors: [],
   }
+}
+
+function flagsOf({ final, error }: FakeResponse): number {
+  if (error !== undefined) return RawResponseFlag.error
+  return final ? RawResponseFlag.final | RawResponseFlag.sequenceFinal : 0
 }
 
 function offsets(lengths: number[]): Uint32Array {

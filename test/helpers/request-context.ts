@@ -16,6 +16,7 @@ export const requestContext: RequestContext = {
     numCrossBlocks: 8,
     threads: 1,
     weights: 'float32',
+    maxAdapterRank: 64,
   },
   specialTokenIds: { decoderStart: 0, end: 1, begin: null, pad: 0 },
   tokenizer: {
@@ -25,6 +26,9 @@ export const requestContext: RequestContext = {
   },
   defaults: { generation: undefined, languages: undefined },
   gatherGenerationLogits: false,
+  findAdapter: (name) => {
+    throw new TrtllmError('ERR_LORA_NOT_FOUND', name)
+  },
 }
 
 export function thrownBy(run: () => unknown): TrtllmError {
