@@ -15,7 +15,7 @@ let expected: Record<string, string[]>
 
 beforeAll(async () => {
   // room for three of about 2 MiB: as many as are in use at once, fewer than are loaded
-  engine = await loadSample({ maxBatchSize: 2, peftCache: { hostCacheSize: 7 * 2 ** 20 } })
+  engine = await loadSample({ weights: 'float32', maxBatchSize: 2, peftCache: { hostCacheSize: 7 * 2 ** 20 } })
   expected = {}
   for (const name of ['ipa', 'spell']) {
     await engine.loras.load(name, folderOf(name))

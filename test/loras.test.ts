@@ -126,7 +126,8 @@ describe('a cache with room for one adapter', () => {
 
   beforeAll(async () => {
     const largest = Math.max(...engine.loras.list().map(({ bytes }) => bytes))
-    small = await loadSample({ peftCache: { hostCacheSize: Math.ceil(1.2 * largest), maxAdapterSize: 16 } })
+    const peftCache = { hostCacheSize: Math.ceil(1.2 * largest), maxAdapterSize: 16 }
+    small = await loadSample({ weights: 'float32', peftCache })
     for (const name of NAMES) await small.loras.load(name, folderOf(name))
   })
   afterAll(() => small?.close())

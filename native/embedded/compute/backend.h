@@ -28,6 +28,10 @@ using tensorrt_llm::executor::TokenIdType;
 /// How the values of a prepared matrix are stored; the arithmetic is FP32 for both.
 enum class WeightType { kFP32, kBF16 };
 
+[[nodiscard]] constexpr std::size_t bytesPerWeight(WeightType type) {
+    return type == WeightType::kFP32 ? 4 : 2;
+}
+
 /// kGELU is x Φ(x), by the error function; kGELU_TANH is its approximation by tanh.
 enum class Activation { kRELU, kGELU, kGELU_TANH, kSILU };
 
@@ -115,8 +119,8 @@ struct AttentionRow {
 struct LowRankUpdate {
     std::int64_t firstRow;
     std::int64_t numRows;
-    Matrix const* down;        ///< [rank, input width], FP32
-    Matrix const* up;          ///< [outputs, rank], FP32
+    Matrix const* down;        ///< [rank, input width]
+    Matrix const* up;          ///< [outputs, rank]
     std::int64_t outputOffset; ///< first of the output features that `up` adds to
 };
 

@@ -50,7 +50,8 @@ ModelRunner::ModelRunner(texec::Model const& encoder, texec::Model const& decode
     , mSelfPool(limits.numSelfBlocks)
     , mCrossPool(limits.numCrossBlocks)
     , mEncoderCache(mCrossPool, limits.maxRetainedInputs)
-    , mAdapterCache({mEncoderConfig, mDecoderConfig, limits.adapters.maxRank}, limits.adapters.cacheBytes, *mBackend)
+    , mAdapterCache({mEncoderConfig, mDecoderConfig, limits.adapters.maxRank, decoder.weightType()},
+          limits.adapters.cacheBytes, *mBackend)
     , mEncoder(mEncoderConfig,
           loadEncoderWeights(
               {encoder.checkpoint(), mEncoderConfig, encoder.weightType()}, limits.maxInputLength, *mBackend),

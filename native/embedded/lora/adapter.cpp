@@ -91,8 +91,7 @@ Adapter::Adapter(LoraRows const& rows, LoraTarget const& target, std::uint64_t v
         auto const* const data =
             static_cast<std::byte const*>(rows.weights.getData()) + first * compute::bytesPerValue(dtype);
         return mMatrices
-            .emplace_back(
-                backend.prepareMatrix({data, dtype, numOutputs, numInputs}, compute::WeightType::kFP32, nullptr))
+            .emplace_back(backend.prepareMatrix({data, dtype, numOutputs, numInputs}, target.weightType, nullptr))
             .get();
     };
     for (std::int64_t row = 0; row < numRows(rows); ++row) {
@@ -125,8 +124,8 @@ Adapter::Adapter(LoraRows const& rows, LoraTarget const& target, std::uint64_t v
     }
 }
 
-std::size_t Adapter::bytesOf(LoraRows const& rows) {
-    return rows.weights.getSize() * sizeof(float);
+std::size_t Adapter::bytesOf(LoraRows const& rows, compute::WeightType type) {
+    return rows.weights.getSize() * compute::bytesPerWeight(type);
 }
 
 } // namespace embedded

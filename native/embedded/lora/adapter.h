@@ -18,6 +18,7 @@ struct LoraTarget {
     ModelConfig const& encoder;
     ModelConfig const& decoder;
     SizeType32 maxRank;
+    compute::WeightType weightType; ///< of the model, and so of its adapters
 };
 
 /// The two tensors of a LoraConfig, one row for each module of a layer.
@@ -26,8 +27,8 @@ struct LoraRows {
     tensorrt_llm::executor::Tensor config;  ///< INT32 [rows, 3 or 4]: module id, layer index, rank, DoRA flag
 };
 
-/// Immutable. Its values are kept and multiplied in FP32, whatever the type of the model's weights. Layers count
-/// through the decoder and then through the encoder: encoder layer i is layer numDecoderLayers + i.
+/// Immutable. Its values are kept in the type of the model's weights and multiplied in FP32. Layers count through the
+/// decoder and then through the encoder: encoder layer i is layer numDecoderLayers + i.
 class Adapter {
 public:
     /// Factors of a low-rank update, for the features from `outputOffset` on.
@@ -48,7 +49,7 @@ public:
     }
 
     /// Bytes that an adapter with these rows takes; of its values, without what aligns them.
-    [[nodiscard]] static std::size_t bytesOf(LoraRows const& rows);
+    [[nodiscard]] static std::size_t bytesOf(LoraRows const& rows, compute::WeightType type);
 
 private:
     std::uint64_t mVersion;

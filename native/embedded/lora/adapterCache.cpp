@@ -34,7 +34,7 @@ AdapterPtr AdapterCache::acquire(tensorrt_llm::executor::LoraConfig const& confi
             + " is not in the cache, and the request brings no weights");
     }
     LoraRows const given{*weights, *rows};
-    auto const bytes = Adapter::bytesOf(given);
+    auto const bytes = Adapter::bytesOf(given, mTarget.weightType);
     auto adapter = std::make_shared<Adapter const>(given, mTarget, mNumPrepared + 1, mBackend);
     ++mNumPrepared;
     std::lock_guard const lock(mMutex);

@@ -11,11 +11,11 @@ namespace embedded {
 
 struct AdapterLimits {
     SizeType32 maxRank;
-    std::uint64_t cacheBytes; ///< for the values of all adapters together, in FP32
+    std::uint64_t cacheBytes; ///< for the values of all adapters together
 };
 
 /// Ranks up to maxAdapterSize; a cache of hostCacheSize bytes (1 GiB), or of numHostModuleLayer slots, each for the
-/// widest module with rank optimalAdapterSize. What is about devices, copies and pages has no meaning here.
+/// widest module with rank optimalAdapterSize in FP32. What is about devices, copies and pages has no meaning here.
 /// @throws TllmException [ERR_INVALID_ARGUMENT] naming the field, also if the cache does not hold one adapter of all
 /// modules with rank optimalAdapterSize; [ERR_UNSUPPORTED] for loraPrefetchDir
 [[nodiscard]] AdapterLimits chooseAdapterLimits(

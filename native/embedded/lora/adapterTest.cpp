@@ -60,7 +60,7 @@ protected:
     std::unique_ptr<compute::Backend> mBackend = compute::makeCpuBackend(1);
     ModelConfig mEncoder = config(Component::kENCODER);
     ModelConfig mDecoder = config(Component::kDECODER);
-    LoraTarget mTarget{mEncoder, mDecoder, 8};
+    LoraTarget mTarget{mEncoder, mDecoder, 8, compute::WeightType::kFP32};
 };
 
 TEST_F(AdapterTest, PutsEachModuleToItsProduct) {

@@ -18,8 +18,9 @@ constexpr std::int64_t kMIN_SHARED_COST = 64 * 1024;
 
 void multiply(
     Kernels const& kernels, PreparedMatrix const& matrix, ProductRows const& rows, std::int64_t numRows, bool add) {
-    kernels.matmulFp32({matrix.panels(), matrix.panelStride(), matrix.bias(), matrix.cols(), matrix.rows(), rows.input,
-                           rows.output, rows.outputStride, add},
+    auto* const kernel = matrix.type() == WeightType::kFP32 ? kernels.matmulFp32 : kernels.matmulBf16;
+    kernel({matrix.panels(), matrix.panelStride(), matrix.bias(), matrix.cols(), matrix.rows(), rows.input, rows.output,
+               rows.outputStride, add},
         {0, numRows, 0, matrix.numPanels()});
 }
 

@@ -1,18 +1,28 @@
 #include "compute/cpu/cpuTestSupport.h"
 
+#include <algorithm>
+
 namespace embedded::compute {
 namespace {
 
 class LowRank : public EachTarget {};
 INSTANTIATE_FOR_EACH_TARGET(LowRank);
 
+std::vector<float> roundedTo(WeightType type, std::vector<float> values) {
+    if (type == WeightType::kBF16) {
+        std::ranges::transform(values, values.begin(), [](float value) { return fromBf16(toBf16(value)); });
+    }
+    return values;
+}
+
 /// An update on the host and prepared.
 struct Update {
-    Update(CpuBackend& backend, std::int64_t rank, std::int64_t cols, std::int64_t outputs, unsigned seed)
-        : down(randomFloats(rank * cols, seed))
-        , up(randomFloats(outputs * rank, seed + 1))
-        , preparedDown(backend.prepareMatrix(fp32Matrix(down, rank, cols), WeightType::kFP32, nullptr))
-        , preparedUp(backend.prepareMatrix(fp32Matrix(up, outputs, rank), WeightType::kFP32, nullptr)) {}
+    Update(
+        CpuBackend& backend, WeightType type, std::int64_t rank, std::int64_t cols, std::int64_t outputs, unsigned seed)
+        : down(roundedTo(type, randomFloats(rank * cols, seed)))
+        , up(roundedTo(type, randomFloats(outputs * rank, seed + 1)))
+        , preparedDown(backend.prepareMatrix(fp32Matrix(down, rank, cols), type, nullptr))
+        , preparedUp(backend.prepareMatrix(fp32Matrix(up, outputs, rank), type, nullptr)) {}
 
     [[nodiscard]] LowRankUpdate on(std::int64_t firstRow, std::int64_t numRows, std::int64_t offset) const {
         return {firstRow, numRows, preparedDown.get(), preparedUp.get(), offset};
@@ -46,9 +56,9 @@ TEST_P(LowRank, EqualsReferenceOnTheRowsAndFeaturesOfEachUpdate) {
     constexpr std::int64_t kCols = 37;
     constexpr std::int64_t kStride = 101; // 3 * 33 features, and 2 that belong to nobody
     auto cpu = backend(2);
-    Update const first(cpu, 5, kCols, 33, 1);
-    Update const second(cpu, 64, kCols, 33, 3);
-    Update const third(cpu, 1, kCols, 33, 5);
+    Update const first(cpu, WeightType::kFP32, 5, kCols, 33, 1);
+    Update const second(cpu, WeightType::kBF16, 64, kCols, 33, 3);
+    Update const third(cpu, WeightType::kFP32, 1, kCols, 33, 5);
     std::vector const updates{first.on(2, 9, 0), first.on(2, 9, 66), second.on(11, 1, 33), third.on(12, 20, 66)};
     auto const input = randomFloats(33 * kCols, 7);
     auto output = randomFloats(33 * kStride, 8);
@@ -74,7 +84,7 @@ TEST_P(LowRank, SameBitsInAnyBatchAndOnAnyNumberOfThreads) {
     constexpr std::int64_t kCols = 300;
     auto cpu = backend();
     auto twoThreads = backend(2);
-    Update const update(cpu, 24, kCols, 200, 1);
+    Update const update(cpu, WeightType::kBF16, 24, kCols, 200, 1);
     auto const input = randomFloats(kRows * kCols, 2);
     auto const before = randomFloats(kRows * 200, 3);
     auto together = before;
