@@ -13,6 +13,7 @@ namespace {
 using tensorrt_llm::common::TllmException;
 using tensorrt_llm::executor::BatchingType;
 using tensorrt_llm::executor::CapacitySchedulerPolicy;
+using tensorrt_llm::executor::DecodingMode;
 using tensorrt_llm::executor::ExecutorConfig;
 using tensorrt_llm::executor::KvCacheConfig;
 using tensorrt_llm::executor::PeftCacheConfig;
@@ -35,6 +36,11 @@ void refuseUnsupported(ExecutorConfig const& config) {
     if (config.getMaxBeamWidth() > kMAX_BEAM_WIDTH) {
         throw TllmException("[ERR_INVALID_ARGUMENT] maxBeamWidth must be in [1, " + std::to_string(kMAX_BEAM_WIDTH)
             + "], got " + std::to_string(config.getMaxBeamWidth()));
+    }
+    auto const decoding = config.getDecodingConfig();
+    if (decoding && !decoding->getDecodingMode().value_or(DecodingMode::Auto()).isAuto()) {
+        throw TllmException("[ERR_UNSUPPORTED] decodingConfig.decodingMode must be Auto: in the embedded runtime each "
+                            "request says how its tokens are chosen");
     }
     if (!config.getKvCacheConfig().getCrossKvCacheFraction()) {
         throw TllmException("[ERR_INVALID_ARGUMENT] Must set crossKvCacheFraction for encoder-decoder model");

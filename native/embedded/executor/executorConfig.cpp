@@ -17,7 +17,7 @@ ExecutorConfig::ExecutorConfig(SizeType32 maxBeamWidth, SchedulerConfig schedule
     SizeType32 requestStatsMaxIterations, BatchingType batchingType, std::optional<SizeType32> maxBatchSize,
     std::optional<SizeType32> maxNumTokens, std::optional<ParallelConfig> parallelConfig,
     std::optional<PeftCacheConfig> const& peftCacheConfig,
-    std::optional<LogitsPostProcessorConfig> logitsPostProcessorConfig)
+    std::optional<LogitsPostProcessorConfig> logitsPostProcessorConfig, std::optional<DecodingConfig> decodingConfig)
     : mSchedulerConfig(std::move(schedulerConfig))
     , mKvCacheConfig(std::move(kvCacheConfig))
     , mEnableChunkedContext(enableChunkedContext)
@@ -27,7 +27,8 @@ ExecutorConfig::ExecutorConfig(SizeType32 maxBeamWidth, SchedulerConfig schedule
     , mMaxNumTokens(maxNumTokens)
     , mParallelConfig(std::move(parallelConfig))
     , mPeftCacheConfig(peftCacheConfig)
-    , mLogitsPostProcessorConfig(std::move(logitsPostProcessorConfig)) {
+    , mLogitsPostProcessorConfig(std::move(logitsPostProcessorConfig))
+    , mDecodingConfig(decodingConfig) {
     setMaxBeamWidth(maxBeamWidth);
     setIterStatsMaxIterations(iterStatsMaxIterations);
     setRequestStatsMaxIterations(requestStatsMaxIterations);

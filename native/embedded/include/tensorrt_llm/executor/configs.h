@@ -185,6 +185,22 @@ private:
     SizeType32 mCudaGraphCacheSize;
 };
 
+/// How tokens are chosen by all requests of an engine. NVIDIA's class also configures decoding with drafts, which
+/// encoder-decoder models do not have.
+class DecodingConfig {
+public:
+    explicit DecodingConfig(std::optional<DecodingMode> decodingMode = std::nullopt)
+        : mDecodingMode(decodingMode) {}
+
+    bool operator==(DecodingConfig const& other) const = default;
+
+    void setDecodingMode(DecodingMode const& decodingMode) { mDecodingMode = decodingMode; }
+    [[nodiscard]] std::optional<DecodingMode> getDecodingMode() const { return mDecodingMode; }
+
+private:
+    std::optional<DecodingMode> mDecodingMode;
+};
+
 /// Which devices and processes run the model.
 class ParallelConfig {
 public:

@@ -46,7 +46,8 @@ public:
         std::optional<SizeType32> maxNumTokens = std::nullopt,
         std::optional<ParallelConfig> parallelConfig = std::nullopt,
         std::optional<PeftCacheConfig> const& peftCacheConfig = std::nullopt,
-        std::optional<LogitsPostProcessorConfig> logitsPostProcessorConfig = std::nullopt);
+        std::optional<LogitsPostProcessorConfig> logitsPostProcessorConfig = std::nullopt,
+        std::optional<DecodingConfig> decodingConfig = std::nullopt);
 
     [[nodiscard]] SizeType32 getMaxBeamWidth() const { return mMaxBeamWidth; }
     [[nodiscard]] SchedulerConfig getSchedulerConfig() const { return mSchedulerConfig; }
@@ -65,6 +66,7 @@ public:
     [[nodiscard]] std::optional<LogitsPostProcessorConfig> getLogitsPostProcessorConfig() const {
         return mLogitsPostProcessorConfig;
     }
+    [[nodiscard]] std::optional<DecodingConfig> getDecodingConfig() const { return mDecodingConfig; }
     [[nodiscard]] bool getUseGpuDirectStorage() const { return mUseGpuDirectStorage; }
     [[nodiscard]] float getGpuWeightsPercent() const { return mGpuWeightsPercent; }
     [[nodiscard]] std::optional<SizeType32> getMaxQueueSize() const { return mMaxQueueSize; }
@@ -96,6 +98,7 @@ public:
     void setLogitsPostProcessorConfig(LogitsPostProcessorConfig const& logitsPostProcessorConfig) {
         mLogitsPostProcessorConfig = logitsPostProcessorConfig;
     }
+    void setDecodingConfig(DecodingConfig const& decodingConfig) { mDecodingConfig = decodingConfig; }
     void setUseGpuDirectStorage(bool const& useGpuDirectStorage) { mUseGpuDirectStorage = useGpuDirectStorage; }
     void setGpuWeightsPercent(float const& gpuWeightsPercent) { mGpuWeightsPercent = gpuWeightsPercent; }
     void setMaxQueueSize(std::optional<SizeType32> const& maxQueueSize) { mMaxQueueSize = maxQueueSize; }
@@ -126,6 +129,7 @@ private:
     std::optional<ParallelConfig> mParallelConfig;
     std::optional<PeftCacheConfig> mPeftCacheConfig;
     std::optional<LogitsPostProcessorConfig> mLogitsPostProcessorConfig;
+    std::optional<DecodingConfig> mDecodingConfig;
     bool mUseGpuDirectStorage{false};
     float mGpuWeightsPercent{1.0F};
     std::optional<SizeType32> mMaxQueueSize;

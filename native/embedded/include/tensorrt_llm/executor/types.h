@@ -1,6 +1,8 @@
 /// Names for numbers, enumerations and the statistics that an Executor reports. Plain values without invariants.
 #pragma once
 
+#include "tensorrt_llm/executor/decodingMode.h"
+
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
