@@ -110,9 +110,10 @@ public:
 
 /// One query row: it sees the keys 0 … numKeys-1 of the sequence whose blocks are listed.
 struct AttentionRow {
-    SizeType32 const* blocks; ///< ceil(numKeys / tokensPerBlock) block ids; rows of one sequence share the pointer
-    SizeType32 numKeys;       ///< at least 1
-    SizeType32 position;      ///< position of the query in its sequence, for the bias
+    SizeType32 const* blocks;   ///< ceil(numKeys / tokensPerBlock) block ids; rows of one sequence share the pointer
+    SizeType32 numKeys;         ///< at least 1
+    SizeType32 position;        ///< position of the query in its sequence, for the bias
+    bool const* mask = nullptr; ///< [numKeys], false: not seen; one at least is true. Null: all are seen
 };
 
 /// A low-rank update of a matrix product for consecutive rows: output[r] += up · (down · input[r]).
@@ -220,6 +221,9 @@ public:
     /// Copies whole blocks: block copies[i].to becomes equal to copies[i].from in every layer. The copies happen in no
     /// order: no block may be written twice, or both read and written.
     virtual void copyBlocks(KvStore& store, std::span<BlockCopy const> copies) = 0;
+
+    /// Copies host memory to the backend.
+    virtual void copyFromHost(std::span<float const> source, float* destination) = 0;
 
     /// Copies backend memory to the host.
     virtual void copyToHost(float const* source, std::span<float> destination) = 0;

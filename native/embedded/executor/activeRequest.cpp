@@ -29,9 +29,12 @@ ActiveRequest::ActiveRequest(std::shared_ptr<SequenceGroup> sequenceGroup, SizeT
     , postProcessor(queued.request.getLogitsPostProcessor())
     , postProcessorName(queued.request.getLogitsPostProcessorName())
     , decoding(decodingParams(queued.request, clampedMaxTokens(queued.request, limits)))
-    , encoderInput{*queued.request.getEncoderInputTokenIds(), loraAdapter ? loraAdapter->version() : 0}
+    , encoderInput{queued.request.getEncoderInputTokenIds().value_or(texec::VecTokens{}),
+          loraAdapter ? loraAdapter->version() : 0}
+    , encoderFeatures(queued.request.getEncoderInputFeatures())
     , adapter(std::move(loraAdapter))
-    , sampler(decoding, index, policy.normalizeLogProbs) {
+    , sampler(decoding, index, policy.normalizeLogProbs)
+    , crossAttentionMask(queued.request.getCrossAttentionMask()) {
     times.arrival = queued.arrival;
     beams.emplace_back().tokens = queued.request.getInputTokenIds();
     if (decoding.beamWidth > 1) {
@@ -65,6 +68,14 @@ float ActiveRequest::avgDecodedTokensPerIter() const {
 BlockUse ActiveRequest::blockUse() const {
     SizeType32 const cross = encoded ? encoded->blocks.numBlocks() : 0;
     return {cross + countDistinct(self), reusedEncoder ? cross : 0};
+}
+
+bool const* ActiveRequest::maskAt(SizeType32 position) const {
+    if (!crossAttentionMask) {
+        return nullptr;
+    }
+    auto const row = std::min<std::int64_t>(position, crossAttentionMask->getShape()[0] - 1);
+    return static_cast<bool const*>(crossAttentionMask->getData()) + row * encoderLength();
 }
 
 void ActiveRequest::noteStep() {

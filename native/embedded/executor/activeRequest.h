@@ -67,7 +67,10 @@ struct ActiveRequest {
     ActiveRequest(ActiveRequest const&) = delete;
     ActiveRequest& operator=(ActiveRequest const&) = delete;
 
-    [[nodiscard]] SizeType32 encoderLength() const { return static_cast<SizeType32>(encoderInput.tokens.size()); }
+    [[nodiscard]] SizeType32 encoderLength() const {
+        return encoderFeatures ? static_cast<SizeType32>(encoderFeatures->getShape()[0])
+                               : static_cast<SizeType32>(encoderInput.tokens.size());
+    }
     [[nodiscard]] SizeType32 promptLength() const { return decoding.promptLength; }
     [[nodiscard]] SizeType32 maxNewTokens() const { return decoding.maxNewTokens; }
     /// Tokens of the longest beam.
@@ -84,11 +87,15 @@ struct ActiveRequest {
 
     [[nodiscard]] BlockUse blockUse() const;
 
+    /// The mask of the decoder token at this position over the encoder's, or null. Tokens past the last row have it
+    /// too.
+    [[nodiscard]] bool const* maskAt(SizeType32 position) const;
+
     /// What the scheduler sees if no encoded input is reused.
     [[nodiscard]] SchedulableRequest schedulable(SizeType32 tokensPerBlock) const;
 
     /// Whether it may share the encoder pass of an equal input. The encoder's output itself is not kept for reuse.
-    [[nodiscard]] bool mayReuse() const { return !output.returnEncoderOutput; }
+    [[nodiscard]] bool mayReuse() const { return !output.returnEncoderOutput && !encoderFeatures; }
 
     /// Takes the token that a decoder step chose. Without beams.
     void accept(Choice const& choice);
@@ -114,13 +121,15 @@ struct ActiveRequest {
 
     Stage stage = Stage::kENCODER;
     EncoderInput encoderInput;
-    AdapterPtr adapter;               ///< null: none
-    std::vector<Beam> beams;          ///< live ones; one before the first step
-    std::vector<SequenceBlocks> self; ///< of each beam; empty before the encoder step
-    Sampler sampler;                  ///< without beams
-    std::optional<BeamSearch> search; ///< with beams
-    EncodedInputPtr encoded;          ///< set by the encoder step
-    bool reusedEncoder = false;       ///< another request's encoder pass filled it
+    std::optional<texec::Tensor> encoderFeatures; ///< the encoder's output [tokens, H], where no encoder is loaded
+    AdapterPtr adapter;                           ///< null: none
+    std::vector<Beam> beams;                      ///< live ones; one before the first step
+    std::vector<SequenceBlocks> self;             ///< of each beam; empty before the encoder step
+    Sampler sampler;                              ///< without beams
+    std::optional<BeamSearch> search;             ///< with beams
+    std::optional<texec::Tensor> crossAttentionMask;
+    EncodedInputPtr encoded;    ///< set by the encoder step
+    bool reusedEncoder = false; ///< another request's encoder pass filled it
 
     std::optional<texec::Tensor> encoderOutput;
     std::optional<texec::Tensor> contextLogits;
@@ -143,7 +152,7 @@ private:
 /// Checks what the API checks when it takes a request from the queue, and what this runtime does not do.
 /// @returns the error message, "[ERR_…] field must …, got …", or nothing
 [[nodiscard]] std::optional<std::string> validateRequest(texec::Request const& request, EngineLimits const& limits,
-    SizeType32 encoderVocabSize, SizeType32 decoderVocabSize, RequestPolicy const& policy);
+    ModelConfig const& encoder, ModelConfig const& decoder, RequestPolicy const& policy);
 
 /// A request that needs more blocks than a pool has would wait for ever.
 /// @returns the error message, or nothing

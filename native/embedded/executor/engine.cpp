@@ -27,12 +27,13 @@ std::string errorText(std::string const& message) {
 
 } // namespace
 
-Engine::Engine(texec::Model const& encoder, texec::Model const& decoder, texec::ExecutorConfig const& config,
+Engine::Engine(texec::Model const* encoder, texec::Model const& decoder, texec::ExecutorConfig const& config,
     RequestQueue& requests, ResponseQueue& responses)
     : mPolicy(requestPolicy(config))
     , mRequests(requests)
     , mResponses(responses)
-    , mLimits(chooseLimits(config, encoder.config(), decoder.config(), decoder.options(), availableHostMemory()))
+    , mLimits(chooseLimits(config, encoder == nullptr ? absentEncoder(decoder.config()) : encoder->config(),
+          decoder.config(), decoder.options(), availableHostMemory()))
     , mSchedulerLimits(schedulerLimits(mLimits, config))
     , mRunner(encoder, decoder, mLimits, config.getLogitsPostProcessorConfig())
     , mRecorder(config, mLimits) {}
@@ -74,8 +75,7 @@ bool Engine::fetch() {
 }
 
 void Engine::admit(QueuedRequest const& queued) {
-    auto error = validateRequest(
-        queued.request, mLimits, mRunner.encoderConfig().vocabSize, mRunner.decoderConfig().vocabSize, mPolicy);
+    auto error = validateRequest(queued.request, mLimits, mRunner.encoderConfig(), mRunner.decoderConfig(), mPolicy);
     std::vector<std::unique_ptr<ActiveRequest>> sequences;
     if (!error) {
         auto const group = std::make_shared<SequenceGroup>(queued.id, numSequences(queued.request));

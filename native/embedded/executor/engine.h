@@ -31,7 +31,8 @@ struct EngineSnapshot {
 /// the engine thread.
 class Engine {
 public:
-    Engine(texec::Model const& encoder, texec::Model const& decoder, texec::ExecutorConfig const& config,
+    /// @param encoder null: requests bring the encoder's output
+    Engine(texec::Model const* encoder, texec::Model const& decoder, texec::ExecutorConfig const& config,
         RequestQueue& requests, ResponseQueue& responses);
 
     /// One iteration: fetch, schedule, encode, decode, sample, publish. Waits for a request if none is active.

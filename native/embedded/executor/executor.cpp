@@ -11,7 +11,7 @@ using embedded::Component;
 using embedded::EmbeddedOptions;
 using Clock = std::chrono::steady_clock;
 
-Executor::Impl::Impl(Model const& encoder, Model const& decoder, ExecutorConfig const& config)
+Executor::Impl::Impl(Model const* encoder, Model const& decoder, ExecutorConfig const& config)
     : mPostProcessors(config.getLogitsPostProcessorConfig())
     , mRequests(config.getMaxQueueSize())
     , mEngine(encoder, decoder, config, mRequests, mResponses)
@@ -80,35 +80,55 @@ void Executor::Impl::shutdown() {
 
 namespace {
 
-[[noreturn]] void throwOnlyEncoderDecoder() {
-    throw TllmException(
-        "[ERR_UNSUPPORTED] the embedded runtime runs encoder-decoder models, given by two paths: encoder "
-        "and decoder");
+void requireEncoderDecoder(ModelType modelType) {
+    if (modelType != ModelType::kENCODER_DECODER) {
+        throw TllmException("[ERR_UNSUPPORTED] the embedded runtime runs encoder-decoder models only");
+    }
+}
+
+Model openModel(std::filesystem::path const& folder, Component component) {
+    return {folder, component, EmbeddedOptions{}};
 }
 
 } // namespace
 
-Executor::Executor(std::filesystem::path const&, ModelType, ExecutorConfig const&) {
-    throwOnlyEncoderDecoder();
+Executor::Executor(std::filesystem::path const& modelPath, ModelType modelType, ExecutorConfig const& executorConfig) {
+    requireEncoderDecoder(modelType);
+    mImpl = std::make_unique<Impl>(nullptr, openModel(modelPath, Component::kDECODER), executorConfig);
 }
 
-Executor::Executor(std::shared_ptr<Model>, ExecutorConfig const&) {
-    throwOnlyEncoderDecoder();
+Executor::Executor(BufferView const& engineBuffer, std::string const& jsonConfigStr, ModelType modelType,
+    ExecutorConfig const& executorConfig, std::optional<std::map<std::string, Tensor>> const& managedWeights) {
+    requireEncoderDecoder(modelType);
+    if (managedWeights) {
+        throw TllmException("[ERR_UNSUPPORTED] managedWeights: not available for encoder-decoder models");
+    }
+    Model const decoder(engineBuffer, jsonConfigStr, Component::kDECODER, EmbeddedOptions{});
+    mImpl = std::make_unique<Impl>(nullptr, decoder, executorConfig);
 }
+
+Executor::Executor(BufferView const& encoderEngineBuffer, std::string const& encoderJsonConfigStr,
+    BufferView const& decoderEngineBuffer, std::string const& decoderJsonConfigStr, ModelType modelType,
+    ExecutorConfig const& executorConfig) {
+    requireEncoderDecoder(modelType);
+    Model const encoder(encoderEngineBuffer, encoderJsonConfigStr, Component::kENCODER, EmbeddedOptions{});
+    Model const decoder(decoderEngineBuffer, decoderJsonConfigStr, Component::kDECODER, EmbeddedOptions{});
+    mImpl = std::make_unique<Impl>(&encoder, decoder, executorConfig);
+}
+
+Executor::Executor(std::shared_ptr<Model> model, ExecutorConfig const& executorConfig)
+    : mImpl(std::make_unique<Impl>(nullptr, *model, executorConfig)) {}
 
 Executor::Executor(std::filesystem::path const& encoderModelPath, std::filesystem::path const& decoderModelPath,
     ModelType modelType, ExecutorConfig const& executorConfig) {
-    if (modelType != ModelType::kENCODER_DECODER) {
-        throwOnlyEncoderDecoder();
-    }
-    Model const encoder(encoderModelPath, Component::kENCODER, EmbeddedOptions{});
-    Model const decoder(decoderModelPath, Component::kDECODER, EmbeddedOptions{});
-    mImpl = std::make_unique<Impl>(encoder, decoder, executorConfig);
+    requireEncoderDecoder(modelType);
+    auto const encoder = openModel(encoderModelPath, Component::kENCODER);
+    mImpl = std::make_unique<Impl>(&encoder, openModel(decoderModelPath, Component::kDECODER), executorConfig);
 }
 
 Executor::Executor(
     std::shared_ptr<Model> encoderModel, std::shared_ptr<Model> decoderModel, ExecutorConfig const& executorConfig)
-    : mImpl(std::make_unique<Impl>(*encoderModel, *decoderModel, executorConfig)) {}
+    : mImpl(std::make_unique<Impl>(encoderModel.get(), *decoderModel, executorConfig)) {}
 
 Executor::~Executor() = default;
 

@@ -19,7 +19,8 @@ namespace tensorrt_llm::executor {
 /// Thread-safe, as Executor is.
 class Executor::Impl {
 public:
-    Impl(Model const& encoder, Model const& decoder, ExecutorConfig const& config);
+    /// @param encoder null: requests bring the encoder's output
+    Impl(Model const* encoder, Model const& decoder, ExecutorConfig const& config);
     ~Impl();
     Impl(Impl const&) = delete;
     Impl& operator=(Impl const&) = delete;

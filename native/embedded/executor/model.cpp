@@ -2,12 +2,19 @@
 
 #include "tensorrt_llm/common/tllmException.h"
 
+#include <span>
+
 namespace tensorrt_llm::executor {
 
 namespace {
 
 using common::TllmException;
 using embedded::compute::WeightType;
+
+/// For errors of what has no path.
+std::string nameOf(embedded::Component component) {
+    return component == embedded::Component::kENCODER ? "encoder" : "decoder";
+}
 
 std::filesystem::path const& existing(std::filesystem::path const& folder) {
     if (!std::filesystem::is_directory(folder)) {
@@ -55,5 +62,14 @@ Model::Model(std::filesystem::path const& folder, embedded::Component component,
     , mConfig(embedded::readModelConfig(existing(folder) / "config.json", component))
     , mWeightType(chooseWeightType(mOptions.weights, mConfig.dtype))
     , mCheckpoint(folder, mConfig) {}
+
+Model::Model(BufferView const& weights, std::string const& config, embedded::Component component,
+    embedded::EmbeddedOptions options)
+    : mOptions(checked(std::move(options)))
+    , mConfig(embedded::parseModelConfig(nameOf(component) + " configuration", config, component))
+    , mWeightType(chooseWeightType(mOptions.weights, mConfig.dtype))
+    , mCheckpoint(embedded::SafetensorsFile(
+                      nameOf(component) + " engine buffer", std::as_bytes(std::span(weights.data(), weights.size()))),
+          mConfig) {}
 
 } // namespace tensorrt_llm::executor

@@ -30,6 +30,10 @@ public:
     /// file and field; "[ERR_INVALID_ARGUMENT]" for an option out of range
     Model(std::filesystem::path const& folder, embedded::Component component, embedded::EmbeddedOptions options);
 
+    /// The same from memory that outlives the object: the content of rank0.safetensors and of config.json.
+    Model(BufferView const& weights, std::string const& config, embedded::Component component,
+        embedded::EmbeddedOptions options);
+
     [[nodiscard]] embedded::ModelConfig const& config() const { return mConfig; }
     [[nodiscard]] embedded::Checkpoint const& checkpoint() const { return mCheckpoint; }
     [[nodiscard]] embedded::EmbeddedOptions const& options() const { return mOptions; }

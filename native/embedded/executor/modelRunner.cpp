@@ -11,9 +11,9 @@ namespace embedded {
 namespace {
 
 /// The decoder's fused cross-attention weights have one width for its own rows and the encoder's.
-ModelConfig const& checkedPair(texec::Model const& decoder, texec::Model const& encoder) {
+ModelConfig const& checkedPair(texec::Model const& decoder, ModelConfig const& encoder) {
     auto const& config = decoder.config();
-    if (config.encoderHiddenSize != encoder.config().hiddenSize || config.hiddenSize != config.encoderHiddenSize) {
+    if (config.encoderHiddenSize != encoder.hiddenSize || config.hiddenSize != config.encoderHiddenSize) {
         throw ModelError(decoder.checkpoint().folder() / "config.json", "encoder_hidden_size",
             "must equal hidden_size of the encoder and of the decoder");
     }
@@ -39,10 +39,10 @@ SizeType32 maxLogitRows(EngineLimits const& limits) {
 
 } // namespace
 
-ModelRunner::ModelRunner(texec::Model const& encoder, texec::Model const& decoder, EngineLimits const& limits,
+ModelRunner::ModelRunner(texec::Model const* encoder, texec::Model const& decoder, EngineLimits const& limits,
     std::optional<texec::LogitsPostProcessorConfig> const& postProcessors)
-    : mEncoderConfig(encoder.config())
-    , mDecoderConfig(checkedPair(decoder, encoder))
+    : mEncoderConfig(encoder == nullptr ? absentEncoder(decoder.config()) : encoder->config())
+    , mDecoderConfig(checkedPair(decoder, mEncoderConfig))
     , mLimits(limits)
     , mBackend(compute::makeCpuBackend(decoder.options().threads))
     , mSelfCache(allocateCache(*mBackend, mDecoderConfig, limits.numSelfBlocks, limits.tokensPerBlock))
@@ -52,15 +52,20 @@ ModelRunner::ModelRunner(texec::Model const& encoder, texec::Model const& decode
     , mEncoderCache(mCrossPool, limits.maxRetainedInputs)
     , mAdapterCache({mEncoderConfig, mDecoderConfig, limits.adapters.maxRank, decoder.weightType()},
           limits.adapters.cacheBytes, *mBackend)
-    , mEncoder(mEncoderConfig,
-          loadEncoderWeights(
-              {encoder.checkpoint(), mEncoderConfig, encoder.weightType()}, limits.maxInputLength, *mBackend),
-          mDecoderConfig.numLayers, limits.maxNumTokens, limits.maxBatchSize, *mBackend)
     , mDecoder(mDecoderConfig,
           loadDecoderWeights(
               {decoder.checkpoint(), mDecoderConfig, decoder.weightType()}, limits.maxSequenceLength, *mBackend),
           limits.maxNumTokens, maxLogitRows(limits), limits.maxNumTokens, *mBackend)
-    , mChooser(*mBackend, mDecoderConfig.vocabSize, postProcessors) {}
+    , mChooser(*mBackend, mDecoderConfig.vocabSize, postProcessors) {
+    if (encoder == nullptr) {
+        auto const numFloats = static_cast<std::int64_t>(limits.maxNumTokens) * mEncoderConfig.hiddenSize;
+        mFeatures = mBackend->allocate(static_cast<std::size_t>(numFloats));
+        return;
+    }
+    WeightSource const source{encoder->checkpoint(), mEncoderConfig, encoder->weightType()};
+    mEncoder.emplace(mEncoderConfig, loadEncoderWeights(source, limits.maxInputLength, *mBackend),
+        mDecoderConfig.numLayers, limits.maxNumTokens, limits.maxBatchSize, *mBackend);
+}
 
 void ModelRunner::encode(std::span<ActiveRequest* const> requests) {
     attachReused(requests); // first of all, so that making room drops nothing that is about to be used
@@ -79,12 +84,26 @@ void ModelRunner::encode(std::span<ActiveRequest* const> requests) {
     if (mToEncode.empty()) {
         return;
     }
-    auto const* rows = mEncoder.forward(mEncoderInputs, mEncoderAdapters);
+    auto const* rows = encoderOutput();
     mDecoder.writeCross(rows, mCrossSlots, mEncoderAdapters, *mCrossCache);
     for (auto* const request : mToEncode) {
         keepEncoderOutput(*request, rows);
         rows += static_cast<std::ptrdiff_t>(request->encoderLength()) * mEncoderConfig.hiddenSize;
     }
+}
+
+/// Of the requests to be encoded, request after request: computed, or as they brought it.
+float const* ModelRunner::encoderOutput() {
+    if (mEncoder) {
+        return mEncoder->forward(mEncoderInputs, mEncoderAdapters);
+    }
+    float* next = mFeatures->data();
+    for (auto const* const request : mToEncode) {
+        auto const& features = *request->encoderFeatures;
+        mBackend->copyFromHost({static_cast<float const*>(features.getData()), features.getSize()}, next);
+        next += features.getSize();
+    }
+    return mFeatures->data();
 }
 
 void ModelRunner::attachReused(std::span<ActiveRequest* const> requests) {
@@ -171,7 +190,8 @@ void ModelRunner::addBeam(ActiveRequest const& request, std::size_t beam) {
     for (SizeType32 position = first; position < blocks.numTokens(); ++position) {
         mBatch.tokens.push_back(request.beams[beam].tokens[static_cast<std::size_t>(position)]);
         mBatch.selfRows.push_back({blocks.ids(), position + 1, position});
-        mBatch.crossRows.push_back({request.encoded->blocks.ids(), request.encoderLength(), position});
+        mBatch.crossRows.push_back(
+            {request.encoded->blocks.ids(), request.encoderLength(), position, request.maskAt(position)});
     }
 }
 

@@ -21,7 +21,8 @@ namespace embedded {
 class ModelRunner {
 public:
     /// Prepares the weights; seconds for large models.
-    ModelRunner(texec::Model const& encoder, texec::Model const& decoder, EngineLimits const& limits,
+    /// @param encoder null: requests bring the encoder's output
+    ModelRunner(texec::Model const* encoder, texec::Model const& decoder, EngineLimits const& limits,
         std::optional<texec::LogitsPostProcessorConfig> const& postProcessors);
 
     /// Fills the cross-attention cache of each request, by reuse where an equal input is there, else by one packed
@@ -42,6 +43,7 @@ public:
     /// Memory reserved for one block of either cache.
     [[nodiscard]] std::size_t bytesPerBlock() const { return mSelfCache->bytesPerBlock(); }
     [[nodiscard]] SizeType32 numThreads() const { return mBackend->numThreads(); }
+    /// absentEncoder() where none is loaded.
     [[nodiscard]] ModelConfig const& encoderConfig() const { return mEncoderConfig; }
     [[nodiscard]] ModelConfig const& decoderConfig() const { return mDecoderConfig; }
 
@@ -49,6 +51,7 @@ private:
     void attachReused(std::span<ActiveRequest* const> requests);
     void noteReuse(ActiveRequest& request);
     void fillOrReuse(ActiveRequest& request);
+    [[nodiscard]] float const* encoderOutput();
     void keepEncoderOutput(ActiveRequest& request, float const* rows) const;
     void addRows(ActiveRequest& request);
     void addBeam(ActiveRequest const& request, std::size_t beam);
@@ -65,7 +68,8 @@ private:
     BlockPool mCrossPool;
     EncoderCache mEncoderCache;
     AdapterCache mAdapterCache;
-    Encoder mEncoder;
+    std::optional<Encoder> mEncoder;
+    VectorPtr mFeatures; ///< [maxNumTokens, H] without encoder
     Decoder mDecoder;
     TokenChooser mChooser;
 

@@ -62,6 +62,19 @@ INSTANTIATE_TEST_SUITE_P(All, BadRequests,
             [](auto& r) { r.setLogitsPostProcessorName(texec::Request::kBatchedPostProcessorName); },
             "needs processorBatched"},
         BadRequest{"lora", [](auto& r) { r.setLoraConfig(texec::LoraConfig(1)); }, "[ERR_LORA_NOT_FOUND] LoRA task 1"},
+        BadRequest{"maskShape",
+            [](auto& r) {
+                r.setCrossAttentionMask(texec::Tensor::cpu(texec::DataType::kBOOL, {1, 99}));
+            },
+            "crossAttentionMask must be BOOL [rows, "},
+        BadRequest{"emptyMask",
+            [](auto& r) {
+                auto mask = texec::Tensor::cpu(texec::DataType::kBOOL, {2, std::ssize(*r.getEncoderInputTokenIds())});
+                std::fill_n(static_cast<bool*>(mask.getData()), mask.getSize(), false);
+                *static_cast<bool*>(mask.getData()) = true;
+                r.setCrossAttentionMask(mask);
+            },
+            "crossAttentionMask must have a true value in each row, row 1 has none"},
         BadRequest{"tooManyBlocks", [](auto& r) { r.setEncoderInputTokenIds(texec::VecTokens(90, 5)); },
             "needs 3 blocks of the cross-attention cache, which has 2"},
         BadRequest{"logits", [](auto& r) { r.setOutputConfig(texec::OutputConfig(false, false, true)); },

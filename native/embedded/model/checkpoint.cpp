@@ -39,6 +39,20 @@ std::vector<SafetensorsFile> openRanks(std::filesystem::path const& folder, std:
     return files;
 }
 
+std::int64_t numRanks(ModelConfig const& config) {
+    return std::int64_t{config.tensorParallelism} * config.pipelineParallelism;
+}
+
+std::vector<SafetensorsFile> onlyRank(SafetensorsFile file, ModelConfig const& config) {
+    if (numRanks(config) != 1) {
+        throw ModelError(file.path(), "mapping",
+            "must be of one rank if the weights come from memory, is of " + std::to_string(numRanks(config)));
+    }
+    std::vector<SafetensorsFile> files;
+    files.push_back(std::move(file));
+    return files;
+}
+
 std::int64_t columnsOf(Shape const& shape) {
     return shape.size() == 2 ? shape[1] : 1;
 }
@@ -155,9 +169,15 @@ HostMatrix HostTensor::rows(std::int64_t first, std::int64_t count) const {
 }
 
 Checkpoint::Checkpoint(std::filesystem::path folder, ModelConfig const& config)
+    : Checkpoint(folder, openRanks(folder, numRanks(config)), config) {}
+
+Checkpoint::Checkpoint(SafetensorsFile file, ModelConfig const& config)
+    : Checkpoint(file.path(), onlyRank(std::move(file), config), config) {}
+
+Checkpoint::Checkpoint(std::filesystem::path folder, std::vector<SafetensorsFile> files, ModelConfig const& config)
     : mFolder(std::move(folder))
     , mConfig(config)
-    , mFiles(openRanks(mFolder, std::int64_t{config.tensorParallelism} * config.pipelineParallelism))
+    , mFiles(std::move(files))
     , mHasOldNames(!mFiles.front().contains("transformer.vocab_embedding.weight")
           && mFiles.front().contains(oldName("transformer.vocab_embedding.weight", config.component))) {}
 

@@ -40,6 +40,10 @@ public:
     /// @throws ModelError if one is missing or there are more
     Checkpoint(std::filesystem::path folder, ModelConfig const& config);
 
+    /// Of one rank.
+    /// @throws ModelError if the configuration counts more
+    Checkpoint(SafetensorsFile file, ModelConfig const& config);
+
     [[nodiscard]] std::filesystem::path const& folder() const { return mFolder; }
 
     /// @param shape of the whole tensor: [rows, cols] or [rows]
@@ -51,6 +55,8 @@ public:
     [[nodiscard]] HostTensor readMaybeSplit(std::string const& name, std::vector<std::int64_t> const& shape) const;
 
 private:
+    Checkpoint(std::filesystem::path folder, std::vector<SafetensorsFile> files, ModelConfig const& config);
+
     /// A tensor in the files of its pipeline stage.
     struct Location {
         std::span<SafetensorsFile const> ranks; ///< of that stage

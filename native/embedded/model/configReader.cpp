@@ -1,6 +1,7 @@
 #include "model/configReader.h"
 
 #include <fstream>
+#include <iterator>
 
 namespace embedded {
 
@@ -11,15 +12,22 @@ namespace {
 
 constexpr std::int64_t kMAX_SIZE = 1 << 24;
 
+std::string readText(std::filesystem::path const& file) {
+    std::ifstream stream(file);
+    if (!stream) {
+        throw ModelError(file, "", "cannot be opened");
+    }
+    return {std::istreambuf_iterator<char>(stream), {}};
+}
+
 } // namespace
 
 ConfigReader::ConfigReader(std::filesystem::path file)
-    : mFile(std::move(file)) {
-    std::ifstream stream(mFile);
-    if (!stream) {
-        throw ModelError(mFile, "", "cannot be opened");
-    }
-    mJson = json::parse(stream, nullptr, false);
+    : ConfigReader(file, readText(file)) {}
+
+ConfigReader::ConfigReader(std::filesystem::path name, std::string const& text)
+    : mFile(std::move(name))
+    , mJson(json::parse(text, nullptr, false)) {
     if (!mJson.is_object()) {
         throw ModelError(mFile, "", "not a JSON object");
     }

@@ -25,6 +25,9 @@ public:
     /// @throws ModelError if the file cannot be read or is not a JSON object
     explicit ConfigReader(std::filesystem::path file);
 
+    /// @param name for errors
+    ConfigReader(std::filesystem::path name, std::string const& text);
+
     [[nodiscard]] bool has(std::string const& field) const { return !find(field).is_null(); }
 
     /// An integer in [least, 2^24].

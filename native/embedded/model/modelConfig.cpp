@@ -139,8 +139,19 @@ void readMapping(ConfigReader const& reader, ModelConfig& config) {
 
 } // namespace
 
-ModelConfig readModelConfig(std::filesystem::path const& file, Component component) {
-    ConfigReader const reader(file);
+ModelConfig absentEncoder(ModelConfig const& decoder) {
+    ModelConfig config = decoder;
+    config.component = Component::kENCODER;
+    config.hiddenSize = decoder.encoderHiddenSize;
+    config.numLayers = 0;
+    config.vocabSize = 0;
+    config.maxPositions = 0;
+    return config;
+}
+
+namespace {
+
+ModelConfig interpret(ConfigReader const& reader, Component component) {
     refuseUnsupported(reader, component);
     ModelConfig config{};
     config.component = component;
@@ -154,6 +165,16 @@ ModelConfig readModelConfig(std::filesystem::path const& file, Component compone
     readQuantization(reader, config);
     readMapping(reader, config);
     return config;
+}
+
+} // namespace
+
+ModelConfig readModelConfig(std::filesystem::path const& file, Component component) {
+    return interpret(ConfigReader(file), component);
+}
+
+ModelConfig parseModelConfig(std::filesystem::path const& name, std::string const& text, Component component) {
+    return interpret(ConfigReader(name, text), component);
 }
 
 } // namespace embedded

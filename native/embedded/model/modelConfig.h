@@ -63,9 +63,17 @@ struct ModelConfig {
     [[nodiscard]] SizeType32 attentionSize() const { return numHeads * headSize; }
 };
 
+/// Stands for the encoder where a decoder is loaded alone: of the decoder's width, without layers and tokens.
+[[nodiscard]] ModelConfig absentEncoder(ModelConfig const& decoder);
+
 /// Reads and validates a component's config.json. Absent fields have the defaults of TensorRT-LLM's loader.
 /// @throws ModelError naming file, field, value and limit
 /// @throws UnsupportedModelError for models that this runtime does not run
 [[nodiscard]] ModelConfig readModelConfig(std::filesystem::path const& file, Component component);
+
+/// The same from the file's text.
+/// @param name for errors
+[[nodiscard]] ModelConfig parseModelConfig(
+    std::filesystem::path const& name, std::string const& text, Component component);
 
 } // namespace embedded

@@ -163,7 +163,11 @@ private:
 SafetensorsFile::SafetensorsFile(std::filesystem::path const& path)
     : mPath(path)
     , mFile(path)
-    , mTensors(HeaderReader(mPath, mFile.bytes()).read()) {}
+    , mTensors(HeaderReader(mPath, mFile->bytes()).read()) {}
+
+SafetensorsFile::SafetensorsFile(std::filesystem::path name, std::span<std::byte const> content)
+    : mPath(std::move(name))
+    , mTensors(HeaderReader(mPath, content).read()) {}
 
 TensorView const& SafetensorsFile::at(std::string const& name) const {
     auto const found = mTensors.find(name);

@@ -12,13 +12,14 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 namespace embedded {
 
-/// A tensor inside a mapped file; valid as long as the file's object lives. `data` may be unaligned.
+/// A tensor inside a file; valid as long as the file's object lives. `data` may be unaligned.
 struct TensorView {
     tensorrt_llm::executor::DataType dtype;
     std::vector<std::int64_t> shape;
@@ -30,6 +31,10 @@ public:
     /// Maps the file and checks the whole header: sizes, types, bounds, gaps and overlaps.
     /// @throws ModelError naming the file and the tensor
     explicit SafetensorsFile(std::filesystem::path const& path);
+
+    /// The content of such a file in memory that outlives the object.
+    /// @param name for errors
+    SafetensorsFile(std::filesystem::path name, std::span<std::byte const> content);
 
     [[nodiscard]] std::filesystem::path const& path() const { return mPath; }
     [[nodiscard]] std::map<std::string, TensorView> const& tensors() const { return mTensors; }
@@ -44,7 +49,7 @@ public:
 
 private:
     std::filesystem::path mPath;
-    MappedFile mFile;
+    std::optional<MappedFile> mFile; ///< none for content in memory
     std::map<std::string, TensorView> mTensors;
 };
 

@@ -17,7 +17,7 @@ public:
         : mEncoder(model() / "encoder", Component::kENCODER, options(test))
         , mDecoder(model() / "decoder", Component::kDECODER, options(test))
         , mQueue(std::nullopt)
-        , mEngine(mEncoder, mDecoder, executorConfig(test), mQueue, mResponses) {}
+        , mEngine(&mEncoder, mDecoder, executorConfig(test), mQueue, mResponses) {}
 
     texec::IdType submit(texec::Request const& request) {
         auto const id = mResponses.openId(1);

@@ -94,9 +94,21 @@ void computeScores(AttentionTask const& task, std::int64_t numKeys) {
     }
 }
 
+/// Hides the keys that the row's mask leaves out.
+void applyMask(AttentionRow const& row, float* scores) {
+    for (std::int64_t key = 0; key < row.numKeys; ++key) {
+        if (!row.mask[key]) {
+            scores[key] = -std::numeric_limits<float>::infinity();
+        }
+    }
+}
+
 /// Replaces the scores of one row by exp(scale * score + bias - max), zero from numKeys to the end of the vector;
 /// returns one over their sum.
 float softmaxRow(AttentionTask const& task, AttentionRow const& row, float* scores) {
+    if (row.mask != nullptr) {
+        applyMask(row, scores);
+    }
     Vector const scale = hn::Set(Floats(), task.scale);
     Vector const lowest = hn::Set(Floats(), -std::numeric_limits<float>::infinity());
     float const* bias = task.bias == nullptr ? nullptr : task.bias - row.position;

@@ -1,6 +1,7 @@
 #include "compute/cpu/cpuTestSupport.h"
 #include "compute/cpu/pagedKvStore.h"
 
+#include <array>
 #include <limits>
 
 namespace embedded::compute {
@@ -62,13 +63,14 @@ struct Query {
     std::size_t sequence;
     SizeType32 numKeys;
     SizeType32 position;
+    bool const* mask = nullptr;
 };
 
 std::vector<float> attend(CpuBackend& cpu, Cache const& cache, std::span<Query const> queries,
     std::span<float const> input, float scale, PositionBias const* bias) {
     std::vector<AttentionRow> rows;
     for (auto const& query : queries) {
-        rows.push_back({cache.blocks[query.sequence].data(), query.numKeys, query.position});
+        rows.push_back({cache.blocks[query.sequence].data(), query.numKeys, query.position, query.mask});
     }
     std::vector<float> output(queries.size() * static_cast<std::size_t>(cache.width()), std::nanf(""));
     cpu.attend({input.data(), cache.width(), output.data(), rows, cache.store.get(), kLAYER, scale, bias});
@@ -92,7 +94,8 @@ std::vector<double> reference(Cache const& cache, Query const& query, SizeType32
         if (!line.empty()) {
             score += static_cast<double>(line[static_cast<std::size_t>(key - query.position + kMAX_LENGTH - 1)]);
         }
-        weights.push_back(std::exp(score));
+        bool const isSeen = query.mask == nullptr || query.mask[key];
+        weights.push_back(isSeen ? std::exp(score) : 0.0);
         sum += weights.back();
     }
     std::vector<double> result(static_cast<std::size_t>(cache.headSize), 0.0);
@@ -103,6 +106,32 @@ std::vector<double> reference(Cache const& cache, Query const& query, SizeType32
         }
     }
     return result;
+}
+
+/// Rows of one sequence with masks of their own beside one without.
+TEST_P(Attention, MaskedKeysAreNotSeen) {
+    constexpr SizeType32 kLength = 77;
+    auto cpu = backend();
+    auto const cache = makeCache(cpu, {kLength}, 16, 32);
+    std::array<std::array<bool, kLength>, 5> masks{};
+    std::vector<Query> queries;
+    for (std::size_t row = 0; row < masks.size(); ++row) {
+        for (std::size_t key = 0; key < masks[row].size(); ++key) {
+            masks[row][key] = row == 0 ? key == 40 : (key * 7 + row) % (row + 1) == 0;
+        }
+        queries.push_back({0, kLength, 0, masks[row].data()});
+    }
+    queries.push_back({0, kLength, 0});
+    auto const input = randomFloats(std::ssize(queries) * cache.width(), 2, 0.3F);
+    std::vector<double> expected;
+    for (std::size_t i = 0; i < queries.size(); ++i) {
+        for (SizeType32 head = 0; head < kHEADS; ++head) {
+            auto const* const row = input.data() + static_cast<std::int64_t>(i) * cache.width();
+            auto const values = reference(cache, queries[i], head, row, 0.7F, {});
+            expected.insert(expected.end(), values.begin(), values.end());
+        }
+    }
+    expectClose(attend(cpu, cache, queries, input, 0.7F, nullptr), expected, 5e-6);
 }
 
 TEST_P(Attention, EqualsReference) {

@@ -272,6 +272,10 @@ void CpuBackend::copyBlocks(KvStore& store, std::span<BlockCopy const> copies) {
     divide(numCopies * store.shape().numLayers, kCOPY_COST * paged.blockStride(), copyParts);
 }
 
+void CpuBackend::copyFromHost(std::span<float const> source, float* destination) {
+    std::ranges::copy(source, destination);
+}
+
 void CpuBackend::copyToHost(float const* source, std::span<float> destination) {
     std::copy_n(source, destination.size(), destination.data());
 }

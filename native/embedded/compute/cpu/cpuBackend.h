@@ -46,6 +46,7 @@ public:
         std::span<KvSlot const> slots) override;
     void attend(AttentionCall const& call) override;
     void copyBlocks(KvStore& store, std::span<BlockCopy const> copies) override;
+    void copyFromHost(std::span<float const> source, float* destination) override;
     void copyToHost(float const* source, std::span<float> destination) override;
     [[nodiscard]] float* hostRows(float* rows, std::size_t count) override;
     void logNormalizers(float const* logits, std::int64_t vocabSize, std::span<SizeType32 const> rowIndices,

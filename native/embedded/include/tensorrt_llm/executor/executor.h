@@ -22,8 +22,10 @@
 #include <chrono>
 #include <deque>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 namespace tensorrt_llm::executor {
@@ -45,10 +47,20 @@ class Executor {
 public:
     /// Loads a model and starts serving it; blocks meanwhile. Throws TllmException if the model or the configuration
     /// cannot be used: BatchingType::kSTATIC, an encoder-decoder model without crossKvCacheFraction, a broken file.
+    /// An encoder-decoder model given by one path is a decoder alone: its requests bring the encoder's output as
+    /// encoderInputFeatures.
     Executor(std::filesystem::path const& modelPath, ModelType modelType, ExecutorConfig const& executorConfig);
     /// An encoder-decoder model. Mind the order: encoder first.
     Executor(std::filesystem::path const& encoderModelPath, std::filesystem::path const& decoderModelPath,
         ModelType modelType, ExecutorConfig const& executorConfig);
+    /// From memory, which is not needed afterwards: the engine (here the content of rank0.safetensors) and the text of
+    /// its config.json.
+    Executor(BufferView const& engineBuffer, std::string const& jsonConfigStr, ModelType modelType,
+        ExecutorConfig const& executorConfig,
+        std::optional<std::map<std::string, Tensor>> const& managedWeights = std::nullopt);
+    Executor(BufferView const& encoderEngineBuffer, std::string const& encoderJsonConfigStr,
+        BufferView const& decoderEngineBuffer, std::string const& decoderJsonConfigStr, ModelType modelType,
+        ExecutorConfig const& executorConfig);
     Executor(std::shared_ptr<Model> model, ExecutorConfig const& executorConfig);
     Executor(
         std::shared_ptr<Model> encoderModel, std::shared_ptr<Model> decoderModel, ExecutorConfig const& executorConfig);
