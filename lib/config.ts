@@ -1,7 +1,7 @@
 /** The options of `Engine.load`: documented types, one check per field, and their form at the native border. */
 import { TrtllmError } from './errors.js'
-import type { ModelFolder, ModelKind } from './model-folder.js'
-import type { RawEngineOptions, RawExecutorConfig, RawRuntimeOptions } from './native.js'
+import type { ModelFolder } from './model-folder.js'
+import type { RawEngineLimits, RawEngineOptions, RawExecutorConfig, RawRuntimeOptions } from './native.js'
 import { notEmptyText } from './token-ids.js'
 import type { Tokenizer } from './tokenizer.js'
 import {
@@ -202,25 +202,32 @@ const ENGINE_FIELDS: FieldValidators<EngineOptions> = {
 /** @throws TrtllmError ERR_INVALID_ARGUMENT, ERR_UNKNOWN_OPTION, ERR_UNSUPPORTED */
 export const checkEngineOptions = (options: unknown): EngineOptions => fields<EngineOptions>(ENGINE_FIELDS)(options, '')
 
-/** Refuses a model or a choice of runtime that this version cannot run. */
-export function checkRuntime(model: ModelFolder, { runtime = 'auto' }: EngineOptions): void {
-  if (runtime === 'tensorrt-llm' || (runtime === 'auto' && model.kind === 'engine')) {
-    throw new TrtllmError('ERR_UNSUPPORTED', "runtime 'tensorrt-llm' is not available in this version", {
-      hint: 'load the checkpoint folder that the engine was built from',
+/**
+ * The runtime for a model: each runs its own kind.
+ * @throws TrtllmError ERR_UNSUPPORTED if the options name the other one
+ */
+export function chooseRuntime(model: ModelFolder, { runtime = 'auto' }: EngineOptions): 'embedded' | 'tensorrt-llm' {
+  const fitting = model.kind === 'engine' ? 'tensorrt-llm' : 'embedded'
+  if (runtime === 'auto' || runtime === fitting) return fitting
+  if (fitting === 'embedded') {
+    throw new TrtllmError('ERR_UNSUPPORTED', `runtime 'tensorrt-llm' cannot run the checkpoint in ${model.folder}`, {
+      hint: 'build engines of it: trtllm-node build',
     })
   }
-  if (model.kind === 'engine') {
-    throw new TrtllmError('ERR_UNSUPPORTED', `runtime 'embedded' cannot run the TensorRT engines in ${model.folder}`, {
-      hint: 'load the checkpoint folder that the engine was built from',
-    })
-  }
+  throw new TrtllmError('ERR_UNSUPPORTED', `runtime 'embedded' cannot run the TensorRT engines in ${model.folder}`, {
+    hint: 'load the checkpoint folder that the engine was built from',
+  })
 }
 
-/** `capabilities` are the runtime options that the addon has; others are refused by name. */
+/**
+ * `capabilities` are the runtime options that the addon has; others are refused by name. `engineLimits` are for a
+ * runtime that cannot tell them.
+ */
 export function toRawEngineOptions(
   model: ModelFolder,
   options: EngineOptions,
   capabilities: string[],
+  engineLimits?: RawEngineLimits,
 ): RawEngineOptions {
   const { threads, weights, encoderTokenBudget } = options
   const { tokensPerBlock, reuseEncoder } = options.kvCache ?? {}
@@ -231,15 +238,15 @@ export function toRawEngineOptions(
   return {
     encoderPath: model.encoder.folder,
     decoderPath: model.decoder.folder,
-    config: toExecutorConfig(options, model.kind),
-    runtime,
+    config: toExecutorConfig(options, engineLimits),
+    runtime: { ...runtime, ...defined({ engineLimits }) },
   }
 }
 
 const DEFAULT_MAX_BEAM_WIDTH = 64
 
-/** An engine has the beam width that it was built for; a checkpoint has none. */
-function toExecutorConfig(options: EngineOptions, kind: ModelKind): RawExecutorConfig {
+/** An engine has the beam width that it was built for, which the executor would not take by itself; a checkpoint has none. */
+function toExecutorConfig(options: EngineOptions, engineLimits: RawEngineLimits | undefined): RawExecutorConfig {
   const { maxBatchSize, maxNumTokens, maxQueueSize, iterStatsMaxIterations, requestStatsMaxIterations } = options
   const {
     maxTokens,
@@ -249,7 +256,7 @@ function toExecutorConfig(options: EngineOptions, kind: ModelKind): RawExecutorC
   } = options.kvCache ?? {}
   return {
     ...defined({ maxBatchSize, maxNumTokens, maxQueueSize, iterStatsMaxIterations, requestStatsMaxIterations }),
-    ...defined({ maxBeamWidth: options.maxBeamWidth ?? (kind === 'checkpoint' ? DEFAULT_MAX_BEAM_WIDTH : undefined) }),
+    maxBeamWidth: options.maxBeamWidth ?? engineLimits?.maxBeamWidth ?? DEFAULT_MAX_BEAM_WIDTH,
     ...defined({ gatherGenerationLogits: options.gatherGenerationLogits }),
     normalizeLogProbs: options.normalizeLogProbs ?? false,
     enableChunkedContext: options.enableChunkedContext ?? false,

@@ -1,5 +1,5 @@
 /** The engine: loads a model, sends requests, closes. */
-import { checkEngineOptions, checkRuntime, type EngineOptions, toRawEngineOptions } from './config.js'
+import { checkEngineOptions, chooseRuntime, type EngineOptions, toRawEngineOptions } from './config.js'
 import { builtinTokenizerFor } from './convert/builtin-tokenizer.js'
 import { AbortError, closedError, TrtllmError, toTrtllmError } from './errors.js'
 import { createFleet, type Fleet } from './fleet.js'
@@ -8,8 +8,9 @@ import { createLogitsDispatcher } from './logits-processor.js'
 import { createLoras, type LoraRegistry, type Loras } from './loras.js'
 import { readModelDefaults, unsupportedDefaults } from './model-defaults.js'
 import { type ModelFolder, readModelFolder } from './model-folder.js'
-import { loadAddon, type RawEngine, type RawLimits, type RawSnapshot } from './native.js'
+import type { RawEngine, RawLimits, RawSnapshot } from './native.js'
 import { openModel } from './open-model.js'
+import { openRuntime } from './open-runtime.js'
 import { type CheckedRequest, checkRequest, type Request, type RequestContext, throwIfAborted } from './request.js'
 import { createDispatcher, type Outcome, type Result, toResult } from './response.js'
 import {
@@ -74,24 +75,25 @@ export interface Engine {
 export const Engine = {
   /**
    * Loads a model folder, off the main thread. A folder of Hugging Face (or a checkpoint of fairseq) is converted once,
-   * into the cache folder.
+   * into the cache folder. A folder of TensorRT engines needs an installed TensorRT-LLM (docs/tensorrt-llm.md).
    * @throws TrtllmError (as rejection) ERR_INVALID_ARGUMENT, ERR_UNKNOWN_OPTION, ERR_MODEL_NOT_FOUND,
-   * ERR_MODEL_INVALID, ERR_UNSUPPORTED, ERR_ADDON_LOAD, ERR_OUT_OF_MEMORY, ERR_RUNTIME
+   * ERR_MODEL_INVALID, ERR_UNSUPPORTED, ERR_ADDON_LOAD, ERR_OUT_OF_MEMORY, ERR_RUNTIME, and with engines any other
+   * ERR_RUNTIME_…
    */
   async load(folder: string, options: EngineOptions = {}): Promise<Engine> {
     const checked = checkEngineOptions(options)
     const model = readModelFolder(await openModel(checkFolder(folder), checked))
-    checkRuntime(model, checked)
+    const runtime = chooseRuntime(model, checked)
     const tokenizer = await chooseTokenizer(model, checked)
     const defaults = await readModelDefaults(model.folder)
     warnOfUnsupported(model, unsupportedDefaults(defaults))
-    const addon = loadAddon()
+    const { addon, engineLimits, explain } = await openRuntime(runtime, model, checked)
     const dispatcher = createDispatcher()
     const processors = createLogitsDispatcher()
-    const rawOptions = toRawEngineOptions(model, checked, addon.capabilities)
+    const rawOptions = toRawEngineOptions(model, checked, addon.capabilities, engineLimits)
     const { onResponses } = dispatcher
     const raw = await addon.createEngine(rawOptions, onResponses, processors.onLogits).catch((error: unknown) => {
-      throw toTrtllmError(error)
+      throw explain(toTrtllmError(error))
     })
     const mixedBeamWidths = addon.capabilities.includes('mixedBeamWidths')
     const fleet = createFleet(raw, { dispatcher, processors, mixedBeamWidths })

@@ -18,6 +18,12 @@ export type TrtllmErrorCode =
   | 'ERR_OUT_OF_MEMORY'
   | 'ERR_OUTPUT'
   | 'ERR_BUILD_FAILED'
+  | 'ERR_RUNTIME_NOT_FOUND'
+  | 'ERR_RUNTIME_HEADERS'
+  | 'ERR_RUNTIME_VERSION'
+  | 'ERR_RUNTIME_NOT_BUILT'
+  | 'ERR_RUNTIME_LOAD'
+  | 'ERR_LIBRARY_INVALID'
   | 'ERR_RUNTIME'
 
 /** What to do about an error, where its code alone tells; undefined where only the message can. */
@@ -41,6 +47,12 @@ const HINTS: Record<TrtllmErrorCode, string | undefined> = {
   ERR_OUT_OF_MEMORY: 'lower kvCache.maxTokens, maxBatchSize or maxNumTokens',
   ERR_OUTPUT: undefined,
   ERR_BUILD_FAILED: undefined,
+  ERR_RUNTIME_HEADERS: undefined,
+  ERR_RUNTIME_VERSION: undefined,
+  ERR_RUNTIME_NOT_BUILT: 'compile it once for this installation: npx trtllm-node runtime build',
+  ERR_RUNTIME_LOAD: undefined,
+  ERR_RUNTIME_NOT_FOUND: undefined,
+  ERR_LIBRARY_INVALID: undefined,
   ERR_RUNTIME: undefined,
 }
 

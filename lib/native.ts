@@ -24,6 +24,7 @@ export interface RawExecutorConfig {
   schedulerConfig?: { capacitySchedulerPolicy?: RawCapacitySchedulerPolicy }
   kvCacheConfig?: RawKvCacheConfig
   peftCacheConfig?: RawPeftCacheConfig
+  parallelConfig?: RawParallelConfig
 }
 
 export type RawCapacitySchedulerPolicy = 'max-utilization' | 'guaranteed-no-evict' | 'static-batch'
@@ -49,23 +50,31 @@ export interface RawPeftCacheConfig {
   hostCacheSize?: number
 }
 
+export interface RawParallelConfig {
+  deviceIds?: Int32Array
+  participantIds?: Int32Array
+}
+
 export interface RawRuntimeOptions {
   threads?: number
   weights?: 'auto' | 'float32' | 'bfloat16'
   tokensPerBlock?: number
   encoderTokenBudget?: number
   reuseEncoder?: boolean
+  /** What the engines were built for, where the runtime cannot tell it. */
+  engineLimits?: RawEngineLimits
 }
 
 export interface RawEngineOptions {
-  encoderPath: string
+  /** None for a decoder-only model. */
+  encoderPath?: string
   decoderPath: string
   config: RawExecutorConfig
   runtime: RawRuntimeOptions
 }
 
-/** What a loaded engine accepts, and what it chose. */
-export interface RawLimits {
+/** What a loaded engine accepts. */
+export interface RawEngineLimits {
   /** Most requests that run at once. */
   maxBatchSize: number
   /** Most tokens in one iteration. */
@@ -73,7 +82,7 @@ export interface RawLimits {
   maxBeamWidth: number
   /** Longest encoder input, tokens. */
   maxInputLength: number
-  /** Most decoder tokens of a request: prompt and generated ones. */
+  /** Most decoder tokens of a request, prompt and generated ones. */
   maxSequenceLength: number
   /** Encoder ids are smaller. */
   encoderVocabSize: number
@@ -81,16 +90,22 @@ export interface RawLimits {
   decoderVocabSize: number
   /** Size of a cache block, tokens. */
   tokensPerBlock: number
-  /** Blocks of the cache that grows with each generated token. */
-  numSelfBlocks: number
-  /** Blocks of the cache that holds encoder outputs. */
-  numCrossBlocks: number
-  /** Threads of the arithmetic. */
-  threads: number
-  /** How the weights are held. */
-  weights: 'float32' | 'bfloat16'
+  /** Most encoder tokens of one iteration. */
+  encoderTokenBudget: number
   /** Largest rank of an adapter; 0: the engine takes none. */
   maxAdapterRank: number
+}
+
+/** What a loaded engine accepts, and what it chose. What the runtime does not tell is absent. */
+export interface RawLimits extends RawEngineLimits {
+  /** Blocks of the cache that grows with each generated token. */
+  numSelfBlocks?: number
+  /** Blocks of the cache that holds encoder outputs. */
+  numCrossBlocks?: number
+  /** Threads of the arithmetic. */
+  threads?: number
+  /** How the weights are held. */
+  weights?: 'float32' | 'bfloat16'
 }
 
 /** The state between two iterations. */
@@ -218,6 +233,22 @@ export interface NativeAddon {
     onResponses: (batch: RawResponseBatch) => void,
     onLogits: (batch: RawLogitsBatch) => void,
   ): Promise<RawEngine>
+  /** Opens an installed TensorRT-LLM for the addon that was compiled for it. */
+  preload(plan: RawPreloadPlan): Promise<void>
+  /** Starts and ends MPI, whose library is at `path`: for a process that does nothing else. */
+  tryMpi(path: string): Promise<void>
+}
+
+/** The libraries of an installation; all paths are full. */
+export interface RawPreloadPlan {
+  /** In the order of opening. */
+  dependencies: { soname: string; path: string; global: boolean }[]
+  /** libtensorrt_llm.so */
+  runtime: string
+  /** libnvinfer_plugin_tensorrt_llm.so */
+  plugins: string
+  /** What the runtime must say it is. */
+  version: string
 }
 
 /**
@@ -225,9 +256,22 @@ export interface NativeAddon {
  * @throws TrtllmError ERR_ADDON_LOAD
  */
 export function loadAddon(): NativeAddon {
+  return explained((require) => require(findAddon(require)) as NativeAddon)
+}
+
+/**
+ * Where that addon lies.
+ * @throws TrtllmError ERR_ADDON_LOAD
+ */
+export const addonFile = (): string => explained(findAddon)
+
+function findAddon(require: NodeJS.Require): string {
+  return (require('node-gyp-build') as { resolve(folder: string): string }).resolve(packageRoot)
+}
+
+function explained<T>(load: (require: NodeJS.Require) => T): T {
   try {
-    const load = createRequire(import.meta.url)('node-gyp-build') as (folder: string) => NativeAddon
-    return load(packageRoot)
+    return load(createRequire(import.meta.url))
   } catch (cause) {
     throw explainLoadFailure(cause, currentPlatform())
   }
@@ -256,7 +300,7 @@ export function explainLoadFailure(cause: unknown, { os, arch, glibc }: Platform
 }
 
 /** lib/ and dist/ both lie directly in it. */
-const packageRoot = fileURLToPath(new URL('..', import.meta.url))
+export const packageRoot = fileURLToPath(new URL('..', import.meta.url))
 
 function currentPlatform(): Platform {
   const report = process.report.getReport() as { header?: { glibcVersionRuntime?: string } }

@@ -21,10 +21,11 @@ const MAX_WAITING = 10_000
 
 export function createStatsReader(raw: Pick<RawEngine, 'takeStats'>): StatsReader {
   const subscriptions = new Set<Subscription>()
+  const takeAll = createTaker(raw)
   let timer: NodeJS.Timeout | undefined
 
   function read(): void {
-    const stats = takeAll(raw)
+    const stats = takeAll()
     for (const subscription of subscriptions) subscription.put(stats)
   }
 
@@ -39,7 +40,7 @@ export function createStatsReader(raw: Pick<RawEngine, 'takeStats'>): StatsReade
 
   return {
     subscribe() {
-      if (subscriptions.size === 0) takeAll(raw) // what was before is nobody's
+      if (subscriptions.size === 0) takeAll() // what was before is nobody's
       const subscription = createSubscription()
       subscriptions.add(subscription)
       timer ??= setInterval(read, POLL_MS).unref()
@@ -61,14 +62,20 @@ export function createStatsReader(raw: Pick<RawEngine, 'takeStats'>): StatsReade
   }
 }
 
-/** Joins the two lists of the runtime by iteration. */
-function takeAll(raw: Pick<RawEngine, 'takeStats'>): EngineStats[] {
-  const { iterations, requests } = raw.takeStats()
-  const byIteration = new Map(requests.map(({ iter, requestStats }) => [iter, requestStats]))
-  return iterations.map((stats) => {
-    const requestStats = byIteration.get(stats.iter)
-    return requestStats === undefined ? stats : { ...stats, requestStats }
-  })
+/** Joins the two lists of the runtime by iteration. They are read one after the other: the second may be ahead. */
+function createTaker(raw: Pick<RawEngine, 'takeStats'>): () => EngineStats[] {
+  let ahead = new Map<number, RequestStats[]>()
+  return () => {
+    const { iterations, requests } = raw.takeStats()
+    for (const { iter, requestStats } of requests) ahead.set(iter, requestStats)
+    const joined = iterations.map((stats) => {
+      const requestStats = ahead.get(stats.iter)
+      return requestStats === undefined ? stats : { ...stats, requestStats }
+    })
+    const last = iterations.at(-1)?.iter ?? Number.NEGATIVE_INFINITY
+    ahead = new Map([...ahead].filter(([iter]) => iter > last))
+    return joined
+  }
 }
 
 interface Subscription {

@@ -14,8 +14,8 @@ const NOT_EXPOSED = {
     'ExecutorConfig.logitsPostProcessorConfig',
   'beam widths that change during a search, which no option switches on': 'SamplingConfig.beamWidthArray',
   'outputs by the name of a tensor inside an engine': 'ExecutorConfig.additionalModelOutputs',
-  'of the installation on GPUs, which follows with the second runtime':
-    'ExecutorConfig.parallelConfig ExecutorConfig.useGpuDirectStorage ExecutorConfig.gpuWeightsPercent ' +
+  'settings of TensorRT-LLM on GPUs that nobody could try here':
+    'ExecutorConfig.useGpuDirectStorage ExecutorConfig.gpuWeightsPercent ' +
     'ExecutorConfig.extendedRuntimePerfKnobConfig ExecutorConfig.recvPollPeriodMs ' +
     'ExecutorConfig.maxSeqIdleMicroseconds ExecutorConfig.enableTrtOverlap ExecutorConfig.promptTableOffloading ' +
     'ExecutorConfig.failFastOnAttentionWindowTooLarge KvCacheConfig.hostCacheSize KvCacheConfig.onboardBlocks ' +
@@ -69,7 +69,9 @@ const configTypes = typedIn(
   'RawExecutorConfig',
   'RawKvCacheConfig',
   'RawPeftCacheConfig',
+  'RawParallelConfig',
   'RawRuntimeOptions',
+  'RawEngineLimits',
 )
 const requestTypes = [
   ...typedIn(

@@ -125,7 +125,7 @@ function outputIsThere(name) {
 }
 
 /** Time of the newest file, folders included (a deleted file touches its folder). */
-function newest(path) {
+export function newest(path) {
   const found = statSync(path)
   if (!found.isDirectory()) return found.mtimeMs
   return readdirSync(path).reduce((time, name) => Math.max(time, newest(join(path, name))), found.mtimeMs)

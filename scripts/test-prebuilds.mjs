@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setup } from './setup.mjs'
 import { root, runScript, StepFailed, show, step } from './steps.mjs'
+import { prepareTensorrtLlm } from './test-tensorrt-llm.mjs'
 
 /** The package may be this large, packed: the sample model is most of it. */
 const MAX_PACKED_MEGABYTES = 20
@@ -72,5 +73,6 @@ await runScript(async () => {
   } finally {
     rmSync(folder, { recursive: true })
   }
+  await prepareTensorrtLlm()
   await show(['npx', 'vitest', 'run'], { PREBUILDS_ONLY: '1' })
 })

@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
-import { Engine, type EngineOptions, type Request, type Result } from '../lib/index.js'
+import type { Engine, EngineOptions, Request, Result } from '../lib/index.js'
 import { createRandom } from './helpers/random.js'
-import { goldenModels, huggingFacePronunciations, loadSample, sampleModel } from './helpers/sample.js'
+import { loadModel } from './helpers/runtime.js'
+import { goldenModels, huggingFacePronunciations, loadSample, sampleCheckpoint } from './helpers/sample.js'
 
 const random = createRandom(3)
 
@@ -53,7 +54,7 @@ async function oneByOne(engine: Engine, requests: Request[]): Promise<Result[]> 
 }
 
 async function withEngine<T>(folder: string, options: EngineOptions, use: (engine: Engine) => Promise<T>): Promise<T> {
-  const engine = await Engine.load(folder, options)
+  const engine = await loadModel(folder, options)
   try {
     return await use(engine)
   } finally {
@@ -62,7 +63,7 @@ async function withEngine<T>(folder: string, options: EngineOptions, use: (engin
 }
 
 describe('a request gives the same tokens and bits, whatever runs beside it', () => {
-  test.each([sampleModel, ...goldenModels().slice(0, 2)])('%s', async (folder) => {
+  test.each([sampleCheckpoint, ...goldenModels().slice(0, 2)])('%s', async (folder) => {
     const { encoderVocabSize } = await withEngine(folder, {}, async ({ limits }) => limits)
     const requests = makeRequests(encoderVocabSize, 48)
     const alone = await withEngine(folder, { threads: 1 }, (engine) => oneByOne(engine, requests))

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { cliScript, runNode } from './helpers/child.js'
+import { onTensorrtLlm } from './helpers/runtime.js'
 import { huggingFacePronunciations, loadSample, root, sampleModel } from './helpers/sample.js'
 
 /** What the library says to these words. */
@@ -129,16 +130,18 @@ describe('inspect', () => {
   test('for people', async () => {
     const { code, stdout, stderr } = await cli(['inspect', sampleModel])
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
-    for (const word of ['TensorRT-LLM checkpoint', 'DecoderModel bfloat16', 'maxSequenceLength', 'tokenizer.json']) {
+    const kind = onTensorrtLlm ? 'TensorRT-LLM engines' : 'TensorRT-LLM checkpoint'
+    for (const word of [kind, 'DecoderModel bfloat16', 'maxSequenceLength', 'tokenizer.json']) {
       expect(stdout).toContain(word)
     }
   })
 
   test('for programs', async () => {
+    const kind = onTensorrtLlm ? 'engine' : 'checkpoint'
     const [report] = objects((await cli(['inspect', sampleModel, '--json'])).stdout)
-    expect(report).toMatchObject({ kind: 'checkpoint', decoder: { dtype: 'bfloat16' }, limits: { maxBatchSize: 64 } })
+    expect(report).toMatchObject({ kind, decoder: { dtype: 'bfloat16' }, limits: { maxBatchSize: 64 } })
     const [unloaded] = objects((await cli(['inspect', sampleModel, '--json', '--no-load'])).stdout)
-    expect(unloaded).toMatchObject({ kind: 'checkpoint', limits: null, specialTokenIds: { end: 1 } })
+    expect(unloaded).toMatchObject({ kind, limits: null, specialTokenIds: { end: 1 } })
   })
 })
 

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { Engine } from '../lib/index.js'
+import { loadModel } from './helpers/runtime.js'
 import { goldenModels } from './helpers/sample.js'
 
 interface Case {
@@ -23,7 +23,7 @@ const models = goldenModels().filter((folder) => existsSync(join(folder, 'constr
 describe.each(models.map((folder) => ({ name: basename(folder), folder })))('$name', ({ folder }) => {
   it('gives the sequences and scores of Hugging Face, all cases in one batch', async () => {
     const cases = JSON.parse(readFileSync(join(folder, 'constraints.json'), 'utf8')) as Case[]
-    const engine = await Engine.load(folder)
+    const engine = await loadModel(folder)
     const results = await Promise.all(
       cases.map((golden) =>
         engine.generate({

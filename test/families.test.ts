@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { convertModel } from '../lib/convert/convert.js'
 import { Engine, type Request } from '../lib/index.js'
 import { expectClose, firstRows, rowsOf } from './helpers/close.js'
+import { loadModel } from './helpers/runtime.js'
 import { familyGoldens } from './helpers/sample.js'
 import { type ReadTensor, readTensors } from './helpers/tensors.js'
 
@@ -155,5 +156,5 @@ async function load(folder: string, split: { tp?: number; pp?: number } = {}): P
   // float32 as the reference, which widened bfloat16 weights without changing them
   await convertModel(join(folder, 'hf'), out, { ...split, dtype: 'float32' })
   rmSync(join(out, 'generation_config.json'), { force: true }) // the settings of each request alone
-  return Engine.load(out, { gatherGenerationLogits: true })
+  return loadModel(out, { gatherGenerationLogits: true })
 }

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Engine } from '../lib/index.js'
+import { loadModel, onTensorrtLlm } from './helpers/runtime.js'
 import { goldenModels, huggingFacePronunciations, loadSample, sampleModel } from './helpers/sample.js'
 
 const WORDS = huggingFacePronunciations().slice(0, 400)
@@ -38,7 +39,7 @@ test('a result says what was read, what was generated, why it ended and how long
     timings: {
       totalMs: expect.any(Number),
       queuedMs: expect.any(Number),
-      encodedMs: expect.any(Number),
+      ...(onTensorrtLlm ? {} : { encodedMs: expect.any(Number) }),
       firstTokenMs: expect.any(Number),
       lastTokenMs: expect.any(Number),
     },
@@ -90,8 +91,7 @@ test('log-probabilities: one per token, and their sum with that of the end', asy
 })
 
 test('an engine without tokenizer takes and gives token ids', async () => {
-  const { Engine } = await import('../lib/index.js')
-  const golden = await Engine.load(goldenModels()[0] ?? '')
+  const golden = await loadModel(goldenModels()[0] ?? '')
   expect(golden.tokenizer).toBeUndefined()
   const result = await golden.generate({ inputTokenIds: [3, 4, 5], maxTokens: 8, endId: null })
   expect(result).toMatchObject({ text: '', finishReason: 'length', usage: { inputTokens: 3, outputTokens: 8 } })
@@ -115,8 +115,11 @@ test('a tokenizer of one’s own, one that throws included', async () => {
 })
 
 test('an engine says what it is', async () => {
-  expect(engine.limits).toMatchObject({ maxBatchSize: 64, maxNumTokens: 8192, weights: 'float32' })
-  expect(engine.model).toMatchObject({ folder: sampleModel, kind: 'checkpoint' })
+  expect(engine.limits).toMatchObject({ maxBatchSize: 64, maxNumTokens: 8192 })
+  if (!onTensorrtLlm) {
+    expect(engine.limits).toMatchObject({ weights: 'float32' })
+    expect(engine.model).toMatchObject({ folder: sampleModel, kind: 'checkpoint' })
+  }
   expect(engine.snapshot()).toMatchObject({
     numQueuedRequests: 0,
     numActiveRequests: 0,

@@ -10,6 +10,7 @@ import type { Outcome } from '../lib/response.js'
 import { createFakeEngine } from './helpers/fake-engine.js'
 import { createRandom, type Random } from './helpers/random.js'
 import { requestContext } from './helpers/request-context.js'
+import { onTensorrtLlm } from './helpers/runtime.js'
 import { loadSample } from './helpers/sample.js'
 
 interface Item {
@@ -233,7 +234,7 @@ function withoutMixing(addon: NativeAddon): NativeAddon {
   }
 }
 
-describe('the real addon with the capability hidden', () => {
+describe.skipIf(onTensorrtLlm)('the real addon with the capability hidden', () => {
   afterEach(() => {
     hidden.widthsInside = []
   })

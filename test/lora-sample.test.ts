@@ -3,9 +3,10 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
-import { Engine, readModelFolder } from '../lib/index.js'
+import { readModelFolder } from '../lib/index.js'
 import { mergeIntoCheckpoint } from '../lib/lora/index.js'
-import { root, sampleModel } from './helpers/sample.js'
+import { loadModel } from './helpers/runtime.js'
+import { root, sampleCheckpoint as sampleModel } from './helpers/sample.js'
 
 const scratch = mkdtempSync(join(tmpdir(), 'trtllm-node-test-'))
 afterAll(() => rmSync(scratch, { recursive: true }))
@@ -14,7 +15,7 @@ type Pairs = [input: string, output: string][]
 const fixture = JSON.parse(readFileSync(join(root, 'test/fixtures/adapters.json'), 'utf8')) as Record<string, Pairs>
 
 async function numEqual(folder: string, pairs: Pairs): Promise<number> {
-  const engine = await Engine.load(folder)
+  const engine = await loadModel(folder)
   const results = await Promise.all(pairs.map(([input]) => engine.generate({ input, maxTokens: 64 })))
   await engine.close()
   return results.filter(({ text }, index) => text === pairs[index]?.[1]).length

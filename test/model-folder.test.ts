@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
-import { checkRuntime } from '../lib/config.js'
+import { chooseRuntime } from '../lib/config.js'
 import { readModelFolder } from '../lib/model-folder.js'
 import { tempFolder } from './helpers/temp.js'
 
@@ -41,8 +41,9 @@ test('a checkpoint folder', () => {
     specialTokenIds: { decoderStart: 0, end: 1, begin: null, pad: null },
     tokenizerFile: null,
   })
-  expect(() => checkRuntime(model, {})).not.toThrow()
-  expect(() => checkRuntime(model, { runtime: 'tensorrt-llm' })).toThrow(/not available/)
+  expect(chooseRuntime(model, {})).toBe('embedded')
+  expect(chooseRuntime(model, { runtime: 'embedded' })).toBe('embedded')
+  expect(() => chooseRuntime(model, { runtime: 'tensorrt-llm' })).toThrow(/cannot run the checkpoint/)
   expect(readModelFolder(makeFolder({ ...checkpoint, 'tokenizer.json': '{}' })).tokenizerFile).toMatch(
     /tokenizer.json$/,
   )
@@ -51,8 +52,9 @@ test('a checkpoint folder', () => {
 test('a folder of TensorRT engines', () => {
   const model = readModelFolder(makeFolder(engines))
   expect(model).toMatchObject({ kind: 'engine', decoder: { vocabSize: 40 }, specialTokenIds: { end: 1 } })
-  expect(() => checkRuntime(model, {})).toThrow(expect.objectContaining({ code: 'ERR_UNSUPPORTED' }))
-  expect(() => checkRuntime(model, { runtime: 'embedded' })).toThrow(/cannot run the TensorRT engines/)
+  expect(chooseRuntime(model, {})).toBe('tensorrt-llm')
+  expect(chooseRuntime(model, { runtime: 'tensorrt-llm' })).toBe('tensorrt-llm')
+  expect(() => chooseRuntime(model, { runtime: 'embedded' })).toThrow(/cannot run the TensorRT engines/)
 })
 
 test.each<[string, Record<string, object | string>, string, string]>([

@@ -80,8 +80,19 @@ test('the width of beams and the gathering of logits cross; engines have a width
   const options = checkEngineOptions({ maxBeamWidth: 8, gatherGenerationLogits: true })
   const { config } = toRawEngineOptions(model, options, [])
   expect(config).toMatchObject({ maxBeamWidth: 8, gatherGenerationLogits: true })
-  const { config: ofEngine } = toRawEngineOptions({ ...model, kind: 'engine' }, {}, [])
-  expect(ofEngine).not.toHaveProperty('maxBeamWidth')
+  const { limits } = context
+  expect(toRawEngineOptions(model, {}, [], { ...limits, maxBeamWidth: 3 })).toMatchObject({
+    config: { maxBeamWidth: 3 },
+    runtime: { engineLimits: { maxInputLength: limits.maxInputLength } },
+  })
+})
+
+test('the cache of adapters crosses as the PeftCacheConfig', () => {
+  const options = checkEngineOptions({
+    peftCache: { hostCacheSize: 2 ** 40, maxAdapterSize: 16, numCopyStreams: undefined },
+  })
+  const { config } = toRawEngineOptions(model, options, [])
+  expect(config.peftCacheConfig).toEqual({ hostCacheSize: 2 ** 40, maxAdapterSize: 16 })
 })
 
 test('the cache of adapters crosses as the PeftCacheConfig', () => {

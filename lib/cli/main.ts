@@ -8,6 +8,7 @@ import { GENERATE_USAGE, generate } from './generate.js'
 import { INSPECT_USAGE, inspect } from './inspect.js'
 import { LORA_USAGE, lora } from './lora.js'
 import { printError, UsageError } from './output.js'
+import { RUNTIME_USAGE, runtime } from './runtime.js'
 
 const COMMANDS: Record<string, { usage: string; run(args: string[]): Promise<number> }> = {
   generate: { usage: GENERATE_USAGE, run: generate },
@@ -15,6 +16,7 @@ const COMMANDS: Record<string, { usage: string; run(args: string[]): Promise<num
   convert: { usage: CONVERT_USAGE, run: convert },
   inspect: { usage: INSPECT_USAGE, run: inspect },
   lora: { usage: LORA_USAGE, run: lora },
+  runtime: { usage: RUNTIME_USAGE, run: runtime },
 }
 
 const USAGE = `Usage: trtllm-node <command> [options]
@@ -25,6 +27,7 @@ Commands:
   build      TensorRT engines from a checkpoint folder, with trtllm-build
   inspect    what a model folder is
   lora       adapters: inspect, convert, merge into a checkpoint
+  runtime    the addon for an installed TensorRT-LLM: build, list, remove
 
   trtllm-node <command> --help   options of a command
   trtllm-node --version

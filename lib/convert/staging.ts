@@ -7,12 +7,15 @@ import { codeOf, reasonOf } from './files.js'
 
 const MARK = '.partial-'
 
+/** Whether a folder of this name is being written. */
+export const isUnfinished = (name: string): boolean => name.includes(MARK)
+
 /** Nobody writes any more into an unfinished folder that has not changed for so long. */
 const STALE_MS = 60 * 60 * 1000
 
 export interface StagedOptions {
-  /** What to do if the folder is there in the end: fail, or be content with the other's (and drop one's own). */
-  ifThere: 'fail' | 'keep'
+  /** What to do if the folder is there in the end: fail, be content with the other's (and drop one's own), or replace it. */
+  ifThere: 'fail' | 'keep' | 'replace'
 }
 
 /**
@@ -32,11 +35,13 @@ export async function writeStaged(
     await mkdir(dirname(staging), { recursive: true })
     await mkdir(staging) // by itself: the recursive one never returns where the system refuses with ENOENT
     await write(staging)
+    if (ifThere === 'replace') await rename(folder, `${staging}-old`).catch(() => {}) // there was none
     await publish(staging, folder, ifThere)
   } catch (error) {
     throw outputError(folder, error)
   } finally {
     await rm(staging, { recursive: true, force: true })
+    await rm(`${staging}-old`, { recursive: true, force: true })
   }
   return folder
 }
@@ -76,7 +81,7 @@ function outputError(folder: string, error: unknown): unknown {
 /** Removes what processes that were killed left unfinished beside `target`. Failures do not matter. */
 export async function removeStale(parent: string): Promise<void> {
   const names = await readdir(parent).catch(() => [])
-  await Promise.all(names.filter((name) => name.includes(MARK)).map((name) => removeIfStale(join(parent, name))))
+  await Promise.all(names.filter(isUnfinished).map((name) => removeIfStale(join(parent, name))))
 }
 
 async function removeIfStale(folder: string): Promise<void> {

@@ -5,6 +5,7 @@
 #include "fields.h"
 #include "logitsPostProcessor.h"
 #include "napiSetup.h"
+#include "preload.h"
 #include "runtimeExtension.h"
 #include "worker.h"
 
@@ -61,6 +62,8 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
     exports.Set("apiVersion", tensorrt_llm::executor::version());
     exports.Set("capabilities", capabilities(env));
     exports.Set("createEngine", Napi::Function::New<createEngine>(env, "createEngine"));
+    exports.Set("preload", Napi::Function::New<guarded<preload>>(env, "preload"));
+    exports.Set("tryMpi", Napi::Function::New<guarded<tryMpi>>(env, "tryMpi"));
     return exports;
 }
 

@@ -64,6 +64,21 @@ template <> struct Reader<tle::PeftCacheConfig> {
     }
 };
 
+template <> struct Reader<tle::ParallelConfig> {
+    using Config = tle::ParallelConfig;
+
+    static constexpr std::tuple kFIELDS{
+        Field{"deviceIds", &Config::setDeviceIds},
+        Field{"participantIds", &Config::setParticipantIds},
+    };
+
+    static Config read(Napi::Value const& value, std::string const& path) {
+        Config config; // in leader mode: orchestrators cannot run encoder-decoder models
+        readFields(requireObject(value, path), path, config, kFIELDS);
+        return config;
+    }
+};
+
 /// Paths start below the configuration: users know "kvCacheConfig.maxTokens", not the object around it.
 template <> struct Reader<tle::ExecutorConfig> {
     using Config = tle::ExecutorConfig;
@@ -81,12 +96,34 @@ template <> struct Reader<tle::ExecutorConfig> {
         Field{"schedulerConfig", &Config::setSchedulerConfig},
         Field{"kvCacheConfig", &Config::setKvCacheConfig},
         Field{"peftCacheConfig", &Config::setPeftCacheConfig},
+        Field{"parallelConfig", &Config::setParallelConfig},
     };
 
     static Config read(Napi::Value const& value, std::string const& path) {
         Config config;
         readFields(requireObject(value, path), "", config, kFIELDS);
         return config;
+    }
+};
+
+template <> struct Reader<RuntimeLimits> {
+    static constexpr std::tuple kFIELDS{
+        required("maxBatchSize", &RuntimeLimits::maxBatchSize),
+        required("maxNumTokens", &RuntimeLimits::maxNumTokens),
+        required("maxBeamWidth", &RuntimeLimits::maxBeamWidth),
+        required("maxInputLength", &RuntimeLimits::maxInputLength),
+        required("maxSequenceLength", &RuntimeLimits::maxSequenceLength),
+        required("encoderVocabSize", &RuntimeLimits::encoderVocabSize),
+        required("decoderVocabSize", &RuntimeLimits::decoderVocabSize),
+        required("tokensPerBlock", &RuntimeLimits::tokensPerBlock),
+        required("encoderTokenBudget", &RuntimeLimits::encoderTokenBudget),
+        required("maxAdapterRank", &RuntimeLimits::maxAdapterRank),
+    };
+
+    static RuntimeLimits read(Napi::Value const& value, std::string const& path) {
+        RuntimeLimits limits;
+        readFields(requireObject(value, path), path, limits, kFIELDS);
+        return limits;
     }
 };
 
@@ -97,6 +134,7 @@ template <> struct Reader<RuntimeOptions> {
         Field{"tokensPerBlock", &RuntimeOptions::tokensPerBlock, kPOSITIVE},
         Field{"encoderTokenBudget", &RuntimeOptions::encoderTokenBudget, kPOSITIVE},
         Field{"reuseEncoder", &RuntimeOptions::reuseEncoder},
+        Field{"engineLimits", &RuntimeOptions::engineLimits},
     };
 
     static RuntimeOptions read(Napi::Value const& value, std::string const& path) {
@@ -108,7 +146,7 @@ template <> struct Reader<RuntimeOptions> {
 
 EngineOptions readEngineOptions(Napi::Value const& value) {
     static constexpr std::tuple kFIELDS{
-        required("encoderPath", &EngineOptions::encoderPath),
+        Field{"encoderPath", &EngineOptions::encoderPath},
         required("decoderPath", &EngineOptions::decoderPath),
         required("config", &EngineOptions::config),
         required("runtime", &EngineOptions::runtime),

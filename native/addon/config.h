@@ -11,7 +11,7 @@
 namespace trtllm_node {
 
 struct EngineOptions {
-    std::filesystem::path encoderPath;
+    std::filesystem::path encoderPath; ///< empty: a decoder-only model
     std::filesystem::path decoderPath;
     tensorrt_llm::executor::ExecutorConfig config;
     RuntimeOptions runtime;

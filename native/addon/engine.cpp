@@ -171,7 +171,7 @@ Napi::Value Engine::takeStats(Napi::CallbackInfo const& info) {
     if (mClosing) {
         throw Napi::Error::New(info.Env(), kCLOSED);
     }
-    return trtllm_node::takeStats(info.Env(), mRuntime->executor());
+    return trtllm_node::takeStats(info.Env(), *mRuntime);
 }
 
 Napi::Value Engine::close(Napi::CallbackInfo const&) {

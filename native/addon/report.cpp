@@ -147,10 +147,10 @@ Napi::Object toJs(Napi::Env env, RuntimeSnapshot const& snapshot) {
         Member{"encoderReuseMisses", snapshot.encoderReuseMisses}, Member{"iteration", snapshot.iteration});
 }
 
-Napi::Object takeStats(Napi::Env env, tle::Executor& executor) {
+Napi::Object takeStats(Napi::Env env, RuntimeExecutor& runtime) {
     Napi::Object stats = Napi::Object::New(env);
-    stats.Set("iterations", toArray(env, executor.getLatestIterationStats()));
-    stats.Set("requests", toArray(env, executor.getLatestRequestStats()));
+    stats.Set("iterations", toArray(env, runtime.takeIterationStats()));
+    stats.Set("requests", toArray(env, runtime.executor().getLatestRequestStats()));
     return stats;
 }
 

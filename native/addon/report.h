@@ -11,7 +11,7 @@ namespace trtllm_node {
 [[nodiscard]] Napi::Object toJs(Napi::Env env, RuntimeLimits const& limits);
 [[nodiscard]] Napi::Object toJs(Napi::Env env, RuntimeSnapshot const& snapshot);
 
-/// Drains what the executor has recorded since the last call: { iterations, requests }.
-[[nodiscard]] Napi::Object takeStats(Napi::Env env, tensorrt_llm::executor::Executor& executor);
+/// Drains what the runtime has recorded since the last call: { iterations, requests }.
+[[nodiscard]] Napi::Object takeStats(Napi::Env env, RuntimeExecutor& runtime);
 
 } // namespace trtllm_node

@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -14,6 +15,28 @@
 #include <vector>
 
 namespace trtllm_node {
+
+/// What a loaded engine accepts; requests are checked against it before they are enqueued. What the runtime does not
+/// tell is absent.
+struct RuntimeLimits {
+    std::int32_t maxBatchSize = 0;
+    std::int32_t maxNumTokens = 0;
+    std::int32_t maxBeamWidth = 0;
+    std::int32_t maxInputLength = 0;    ///< longest encoder input, tokens
+    std::int32_t maxSequenceLength = 0; ///< decoder prompt plus generated tokens
+    std::int32_t encoderVocabSize = 0;
+    std::int32_t decoderVocabSize = 0;
+    std::int32_t tokensPerBlock = 0;
+    std::int32_t encoderTokenBudget = 0;
+    std::int32_t maxAdapterRank = 0; ///< largest rank of an adapter; 0: none can be applied
+    std::optional<std::int32_t> numSelfBlocks;
+    std::optional<std::int32_t> numCrossBlocks;
+    std::optional<std::uint64_t>
+        selfCacheBytes; ///< reserved for the self-attention cache; memory is taken as it is used
+    std::optional<std::uint64_t> crossCacheBytes; ///< likewise for the cross-attention cache
+    std::optional<std::int32_t> threads;
+    std::optional<std::string> weights; ///< "float32" or "bfloat16"
+};
 
 struct RuntimeOptions {
     /// Threads for the arithmetic; 0: min of physical cores, affinity and cgroup quota.
@@ -27,38 +50,20 @@ struct RuntimeOptions {
     std::int32_t encoderTokenBudget = 256;
     /// Whether equal encoder inputs share one encoder pass and its cache blocks.
     bool reuseEncoder = true;
+    /// What the engines were built for, for a runtime that does not tell it of itself.
+    RuntimeLimits engineLimits;
 };
 
-/// What a loaded engine accepts; requests are checked against it before they are enqueued.
-struct RuntimeLimits {
-    std::int32_t maxBatchSize;
-    std::int32_t maxNumTokens;
-    std::int32_t maxBeamWidth;
-    std::int32_t maxInputLength;    ///< longest encoder input, tokens
-    std::int32_t maxSequenceLength; ///< decoder prompt plus generated tokens
-    std::int32_t encoderVocabSize;
-    std::int32_t decoderVocabSize;
-    std::int32_t tokensPerBlock;
-    std::int32_t numSelfBlocks;
-    std::int32_t numCrossBlocks;
-    std::uint64_t selfCacheBytes;  ///< reserved for the self-attention cache; memory is taken as it is used
-    std::uint64_t crossCacheBytes; ///< likewise for the cross-attention cache
-    std::int32_t encoderTokenBudget;
-    std::int32_t threads;
-    std::string weights;         ///< "float32" or "bfloat16"
-    std::int32_t maxAdapterRank; ///< largest rank of an adapter; 0: none can be applied
-};
-
-/// The state between two iterations.
+/// The state between two iterations. What the runtime does not have is absent.
 struct RuntimeSnapshot {
-    std::int32_t numQueuedRequests;
-    std::int32_t numActiveRequests;
-    std::int32_t usedSelfBlocks;
-    std::int32_t usedCrossBlocks;     ///< of requests; what is kept for reuse alone counts as free
-    std::int32_t retainedCrossBlocks; ///< kept for reuse alone
-    std::uint64_t encoderReuseHits;   ///< requests that found their input encoded, since the start
-    std::uint64_t encoderReuseMisses; ///< requests that ran the encoder
-    std::uint64_t iteration;
+    std::int32_t numQueuedRequests = 0;
+    std::int32_t numActiveRequests = 0;
+    std::int32_t usedSelfBlocks = 0;
+    std::int32_t usedCrossBlocks = 0; ///< of requests; what is kept for reuse alone counts as free
+    std::uint64_t iteration = 0;
+    std::optional<std::int32_t> retainedCrossBlocks; ///< kept for reuse alone
+    std::optional<std::uint64_t> encoderReuseHits;   ///< requests that found their input encoded, since the start
+    std::optional<std::uint64_t> encoderReuseMisses; ///< requests that ran the encoder
 };
 
 /// An Executor with the calls that its class lacks. Every method may be called from any thread.
@@ -67,13 +72,17 @@ public:
     virtual ~RuntimeExecutor() = default;
     [[nodiscard]] virtual tensorrt_llm::executor::Executor& executor() = 0;
     [[nodiscard]] virtual RuntimeLimits limits() const = 0;
-    [[nodiscard]] virtual RuntimeSnapshot snapshot() const = 0;
     /// Drops an adapter from the cache as soon as no request uses it; unknown ids are ignored. A runtime without this
     /// does nothing.
     virtual void releaseAdapter(std::uint64_t taskId) = 0;
-    /// Keeps an adapter from eviction, from when it is or becomes cached, or no longer does. A runtime without this
-    /// does nothing.
+    /// Keeps an adapter from eviction, from when it is or becomes cached, or no longer does. A runtime without this does
+    /// nothing.
     virtual void pinAdapter(std::uint64_t taskId, bool isPinned) = 0;
+    [[nodiscard]] virtual RuntimeSnapshot snapshot() = 0;
+    /// What was recorded since the last call; reading takes it.
+    [[nodiscard]] virtual std::deque<tensorrt_llm::executor::IterationStats> takeIterationStats() {
+        return executor().getLatestIterationStats();
+    }
 };
 
 /// When the request's cross-attention cache was filled; nothing if the runtime does not say or the request did not ask
@@ -93,7 +102,8 @@ public:
 /// TypeScript sends one width at a time.
 [[nodiscard]] std::vector<std::string> runtimeCapabilities();
 
-/// Loads an encoder-decoder pair. Blocks for as long as loading takes.
+/// Loads an encoder-decoder pair, or a decoder-only model if `encoderPath` is empty. Blocks for as long as loading
+/// takes.
 /// @throws std::exception with a message that starts with "[ERR_…]" where the cause is known.
 [[nodiscard]] std::unique_ptr<RuntimeExecutor> createRuntimeExecutor(std::filesystem::path const& encoderPath,
     std::filesystem::path const& decoderPath, tensorrt_llm::executor::ExecutorConfig const& config,

@@ -4,6 +4,8 @@
 #include "executor/executorImpl.h"
 #include "executor/responseAccess.h"
 
+#include <stdexcept>
+
 namespace trtllm_node {
 
 namespace {
@@ -32,26 +34,26 @@ public:
             .encoderVocabSize = engine.runner().encoderConfig().vocabSize,
             .decoderVocabSize = engine.runner().decoderConfig().vocabSize,
             .tokensPerBlock = limits.tokensPerBlock,
+            .encoderTokenBudget = limits.encoderTokenBudget,
             .numSelfBlocks = limits.numSelfBlocks,
             .numCrossBlocks = limits.numCrossBlocks,
             .selfCacheBytes = bytesOf(limits.numSelfBlocks),
             .crossCacheBytes = bytesOf(limits.numCrossBlocks),
-            .encoderTokenBudget = limits.encoderTokenBudget,
             .threads = mThreads,
             .weights = mWeights,
             .maxAdapterRank = limits.adapters.maxRank};
     }
 
-    [[nodiscard]] RuntimeSnapshot snapshot() const override {
+    [[nodiscard]] RuntimeSnapshot snapshot() override {
         auto const state = mImpl.engine().snapshot();
         return {.numQueuedRequests = mImpl.requests().size(),
             .numActiveRequests = state.numActiveRequests,
             .usedSelfBlocks = state.usedSelfBlocks,
             .usedCrossBlocks = state.usedCrossBlocks,
+            .iteration = state.iteration,
             .retainedCrossBlocks = state.retainedCrossBlocks,
             .encoderReuseHits = state.encoderReuseHits,
-            .encoderReuseMisses = state.encoderReuseMisses,
-            .iteration = state.iteration};
+            .encoderReuseMisses = state.encoderReuseMisses};
     }
 
     void releaseAdapter(std::uint64_t taskId) override { mImpl.engine().adapterCache().release(taskId); }
@@ -92,6 +94,9 @@ std::vector<std::string> runtimeCapabilities() {
 
 std::unique_ptr<RuntimeExecutor> createRuntimeExecutor(std::filesystem::path const& encoderPath,
     std::filesystem::path const& decoderPath, texec::ExecutorConfig const& config, RuntimeOptions const& options) {
+    if (encoderPath.empty()) {
+        throw std::invalid_argument("[ERR_UNSUPPORTED] the embedded runtime runs encoder-decoder models only");
+    }
     embedded::EmbeddedOptions const embeddedOptions{
         options.threads, options.weights, options.tokensPerBlock, options.encoderTokenBudget, options.reuseEncoder};
     auto const encoder = std::make_shared<texec::Model>(encoderPath, embedded::Component::kENCODER, embeddedOptions);

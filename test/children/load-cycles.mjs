@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Engine } from '../../dist/index.js'
 
-const model = fileURLToPath(new URL('../../models/g2p-en', import.meta.url))
+const model = process.env.TRTLLM_NODE_TEST_MODEL ?? fileURLToPath(new URL('../../models/g2p-en', import.meta.url))
 const adapter = (name) => join(model, 'adapters', name)
 const WARM_UP = 30
 const CYCLES = 50

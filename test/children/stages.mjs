@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-const model = fileURLToPath(new URL('../../models/g2p-en', import.meta.url))
+const model = process.env.TRTLLM_NODE_TEST_MODEL ?? fileURLToPath(new URL('../../models/g2p-en', import.meta.url))
 const long = { input: 'massachusetts', endId: null, maxTokens: 400 }
 
 const load = async (options) => (await import('../../dist/index.js')).Engine.load(model, options)
@@ -78,7 +78,7 @@ export const STAGES = {
     await engine.close()
   },
   async 'two engines'() {
-    const [first, second] = await Promise.all([load({ threads: 1 }), load()])
+    const [first, second] = await Promise.all([load({ maxQueueSize: 100 }), load()])
     for (const engine of [first, second]) void engine.generate(long)
   },
 }

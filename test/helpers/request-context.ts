@@ -11,6 +11,7 @@ export const requestContext: RequestContext = {
     maxSequenceLength: 50,
     encoderVocabSize: 30,
     decoderVocabSize: 40,
+    encoderTokenBudget: 256,
     tokensPerBlock: 32,
     numSelfBlocks: 8,
     numCrossBlocks: 8,

@@ -3,13 +3,16 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { gunzipSync } from 'node:zlib'
-import { Engine, type EngineOptions } from '../../lib/index.js'
+import type { Engine, EngineOptions } from '../../lib/index.js'
+import { loadModel } from './runtime.js'
 
 export const root = fileURLToPath(new URL('../..', import.meta.url))
-export const sampleModel = join(root, 'models/g2p-en')
+export const sampleCheckpoint = join(root, 'models/g2p-en')
+/** The same, or engines of it where the tests run on TensorRT-LLM. */
+export const sampleModel = process.env.TRTLLM_NODE_TEST_MODEL ?? sampleCheckpoint
 
 export function loadSample(options: EngineOptions = {}): Promise<Engine> {
-  return Engine.load(sampleModel, options)
+  return loadModel(sampleCheckpoint, options)
 }
 
 /** Rows of a fixture: a word and what belongs to it. */

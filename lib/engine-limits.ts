@@ -1,0 +1,86 @@
+/**
+ * What a pair of TensorRT engines accepts, read from their config.json. TensorRT-LLM itself tells nobody, and checks too
+ * little: an input that is too long for the encoder would fail every request that runs beside it.
+ */
+import type { EngineOptions } from './config.js'
+import { valueAt } from './convert/checkpoint-pair.js'
+import { TrtllmError } from './errors.js'
+import type { RawEngineLimits } from './native.js'
+import {
+  type EngineConfig,
+  type EnginePair,
+  limitsOf,
+  pairProblems,
+  readEnginePair,
+  STAGES_FIELD,
+} from './runtime/engine-pair.js'
+import { invalid } from './validate.js'
+
+/** Limits of the engines in a folder, lowered by the options. */
+export interface EngineFolderLimits {
+  limits: RawEngineLimits
+  /** Of the TensorRT-LLM that built them; null if they do not say. */
+  version: string | null
+}
+
+const DEFAULT_MAX_ADAPTER_RANK = 64
+
+/**
+ * @throws TrtllmError ERR_MODEL_INVALID if the engines contradict each other, ERR_UNSUPPORTED for pipeline stages,
+ * ERR_INVALID_ARGUMENT for an option that exceeds what they were built for
+ */
+export async function readEngineLimits(folder: string, options: EngineOptions): Promise<EngineFolderLimits> {
+  const pair = await readEnginePair(folder)
+  refuseProblems(pair)
+  const { encoder, decoder } = pair
+  const built = limitsOf(pair)
+  const limits = {
+    maxBatchSize: within('maxBatchSize', options.maxBatchSize, built.maxBatchSize),
+    maxNumTokens: Math.min(options.maxNumTokens ?? Number.POSITIVE_INFINITY, countAt(decoder.build, 'max_num_tokens')),
+    maxBeamWidth: within('maxBeamWidth', options.maxBeamWidth, built.maxBeamWidth),
+    maxInputLength: built.maxInputLength,
+    maxSequenceLength: built.maxSequenceLength,
+    encoderVocabSize: countAt(encoder.model, 'vocab_size'),
+    decoderVocabSize: countAt(decoder.model, 'vocab_size'),
+    tokensPerBlock: countAt(decoder.build, 'plugin_config.tokens_per_block'),
+    encoderTokenBudget: countAt(encoder.build, 'max_num_tokens'),
+    maxAdapterRank: maxAdapterRank(decoder.build, options),
+  }
+  requireAll(folder, limits)
+  return { limits, version: decoder.version }
+}
+
+function refuseProblems(pair: EnginePair): void {
+  const problems = pairProblems(pair).filter(({ severity }) => severity === 'error')
+  if (problems.length === 0) return
+  const messages = problems.map(({ message }) => message).join('; ')
+  const code = problems.some(({ field }) => field === STAGES_FIELD) ? 'ERR_UNSUPPORTED' : 'ERR_MODEL_INVALID'
+  throw new TrtllmError(code, `the engines in ${pair.folder} do not fit: ${messages}`, {
+    hint: 'build them again: trtllm-node build',
+  })
+}
+
+/** 0 for an engine without the plugin, which ignores adapters. */
+function maxAdapterRank(build: EngineConfig['build'], { peftCache }: EngineOptions): number {
+  if (!valueAt(build, 'plugin_config.lora_plugin')) return 0
+  const built = countAt(build, 'lora_config.max_lora_rank')
+  return Math.min(built, peftCache?.maxAdapterSize ?? DEFAULT_MAX_ADAPTER_RANK)
+}
+
+/** The executor refuses more than the engine was built for. */
+function within(name: string, wanted: number | undefined, built: number): number {
+  if (wanted === undefined || wanted <= built) return wanted ?? built
+  throw invalid(name, `<= ${built}, which the engine was built for`, wanted)
+}
+
+/** Infinity where the engine does not say. */
+function countAt(config: EngineConfig['build'], path: string): number {
+  const value = valueAt(config, path)
+  return typeof value === 'number' && value > 0 ? value : Number.POSITIVE_INFINITY
+}
+
+function requireAll(folder: string, limits: RawEngineLimits): void {
+  const unsaid = Object.entries(limits).flatMap(([name, value]) => (Number.isFinite(value) ? [] : [name]))
+  if (unsaid.length === 0) return
+  throw new TrtllmError('ERR_MODEL_INVALID', `the engines in ${folder} do not say their ${unsaid.join(', ')}`)
+}
