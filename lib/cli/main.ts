@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { TrtllmError } from '../errors.js'
 import { BUILD_USAGE, build } from './build.js'
 import { CONVERT_USAGE, convert } from './convert.js'
+import { DOCTOR_USAGE, doctor } from './doctor.js'
 import { GENERATE_USAGE, generate } from './generate.js'
 import { INSPECT_USAGE, inspect } from './inspect.js'
 import { LORA_USAGE, lora } from './lora.js'
@@ -17,6 +18,7 @@ const COMMANDS: Record<string, { usage: string; run(args: string[]): Promise<num
   inspect: { usage: INSPECT_USAGE, run: inspect },
   lora: { usage: LORA_USAGE, run: lora },
   runtime: { usage: RUNTIME_USAGE, run: runtime },
+  doctor: { usage: DOCTOR_USAGE, run: doctor },
 }
 
 const USAGE = `Usage: trtllm-node <command> [options]
@@ -28,6 +30,7 @@ Commands:
   inspect    what a model folder is
   lora       adapters: inspect, convert, merge into a checkpoint
   runtime    the addon for an installed TensorRT-LLM: build, list, remove
+  doctor     whether this machine can run it, and what to do where it cannot
 
   trtllm-node <command> --help   options of a command
   trtllm-node --version
