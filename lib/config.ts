@@ -1,7 +1,22 @@
 /** The options of `Engine.load`: documented types, one check per field, and their form at the native border. */
 import { TrtllmError } from './errors.js'
-import type { ModelFolder } from './model-folder.js'
-import type { RawEngineLimits, RawEngineOptions, RawExecutorConfig, RawRuntimeOptions } from './native.js'
+import {
+  GPU_FIELDS,
+  GPU_KV_CACHE_FIELDS,
+  type GpuKvCacheOptions,
+  type GpuOptions,
+  gpuOptionNames,
+  toGpuConfig,
+  toGpuKvCacheConfig,
+} from './gpu-options.js'
+import type { Model } from './model-folder.js'
+import type {
+  RawEngineLimits,
+  RawEngineOptions,
+  RawExecutorConfig,
+  RawModelSource,
+  RawRuntimeOptions,
+} from './raw-config.js'
 import { notEmptyText } from './token-ids.js'
 import type { Tokenizer } from './tokenizer.js'
 import {
@@ -18,7 +33,7 @@ import {
 } from './validate.js'
 
 /** Options of `Engine.load`. Names and meanings are those of the executor's `ExecutorConfig` unless marked *ours*. */
-export interface EngineOptions {
+export interface EngineOptions extends GpuOptions {
   /** Most requests that run at once, >= 1. @default 64 (engines: what they were built for) */
   maxBatchSize?: number | undefined
   /** Most tokens in one iteration, >= 1; also the longest input. @default 8192 (engines: what they were built for) */
@@ -40,6 +55,11 @@ export interface EngineOptions {
   requestStatsMaxIterations?: number | undefined
   /** Split long decoder prompts over iterations. @default false */
   enableChunkedContext?: boolean | undefined
+  /**
+   * How all requests choose their tokens. The embedded runtime takes 'auto' only: there each request says so itself.
+   * @default 'auto': TensorRT-LLM looks at the first request's beam width
+   */
+  decodingMode?: 'auto' | 'top-k' | 'top-p' | 'top-k-top-p' | 'beam-search' | undefined
   scheduler?: SchedulerOptions | undefined
   kvCache?: KvCacheOptions | undefined
   peftCache?: PeftCacheOptions | undefined
@@ -75,7 +95,7 @@ export interface SchedulerOptions {
   capacitySchedulerPolicy?: 'guaranteed-no-evict' | 'static-batch' | undefined
 }
 
-export interface KvCacheOptions {
+export interface KvCacheOptions extends GpuKvCacheOptions {
   /** Part of the cache memory that holds encoder outputs (cross attention), between 0 and 1. @default 0.5 */
   crossKvCacheFraction?: number | undefined
   /** Tokens that each of the two caches holds, >= 1. @default what the limits need, within the memory there is */
@@ -162,6 +182,7 @@ const KV_CACHE_FIELDS: FieldValidators<KvCacheOptions> = {
     throw invalid(path, BLOCK_SIZES.join(', '), value)
   },
   reuseEncoder: boolean,
+  ...GPU_KV_CACHE_FIELDS,
 }
 
 const PEFT_CACHE_FIELDS: FieldValidators<PeftCacheOptions> = {
@@ -188,6 +209,7 @@ const ENGINE_FIELDS: FieldValidators<EngineOptions> = {
   normalizeLogProbs: boolean,
   gatherGenerationLogits: boolean,
   enableChunkedContext: boolean,
+  decodingMode: oneOf(['auto', 'top-k', 'top-p', 'top-k-top-p', 'beam-search']),
   scheduler: fields<SchedulerOptions>(SCHEDULER_FIELDS),
   kvCache: fields<KvCacheOptions>(KV_CACHE_FIELDS),
   peftCache: fields<PeftCacheOptions>(PEFT_CACHE_FIELDS),
@@ -197,6 +219,7 @@ const ENGINE_FIELDS: FieldValidators<EngineOptions> = {
   encoderTokenBudget: integer(1),
   tokenizer: tokenizerOption,
   cacheFolder: notEmptyText,
+  ...GPU_FIELDS,
 }
 
 /** @throws TrtllmError ERR_INVALID_ARGUMENT, ERR_UNKNOWN_OPTION, ERR_UNSUPPORTED */
@@ -206,25 +229,33 @@ export const checkEngineOptions = (options: unknown): EngineOptions => fields<En
  * The runtime for a model: each runs its own kind.
  * @throws TrtllmError ERR_UNSUPPORTED if the options name the other one
  */
-export function chooseRuntime(model: ModelFolder, { runtime = 'auto' }: EngineOptions): 'embedded' | 'tensorrt-llm' {
+export function chooseRuntime(model: Model, { runtime = 'auto' }: EngineOptions): 'embedded' | 'tensorrt-llm' {
   const fitting = model.kind === 'engine' ? 'tensorrt-llm' : 'embedded'
   if (runtime === 'auto' || runtime === fitting) return fitting
   if (fitting === 'embedded') {
-    throw new TrtllmError('ERR_UNSUPPORTED', `runtime 'tensorrt-llm' cannot run the checkpoint in ${model.folder}`, {
-      hint: 'build engines of it: trtllm-node build',
-    })
+    throw new TrtllmError(
+      'ERR_UNSUPPORTED',
+      `runtime 'tensorrt-llm' cannot run the checkpoint in ${model.folder ?? 'memory'}`,
+      {
+        hint: 'build engines of it: trtllm-node build',
+      },
+    )
   }
-  throw new TrtllmError('ERR_UNSUPPORTED', `runtime 'embedded' cannot run the TensorRT engines in ${model.folder}`, {
-    hint: 'load the checkpoint folder that the engine was built from',
-  })
+  throw new TrtllmError(
+    'ERR_UNSUPPORTED',
+    `runtime 'embedded' cannot run the TensorRT engines in ${model.folder ?? 'memory'}`,
+    {
+      hint: 'load the checkpoint folder that the engine was built from',
+    },
+  )
 }
 
 /**
- * `capabilities` are the runtime options that the addon has; others are refused by name. `engineLimits` are for a
+ * `capabilities` are the options of its own and for GPUs that the addon has; others are refused by name. `engineLimits` are for a
  * runtime that cannot tell them.
  */
 export function toRawEngineOptions(
-  model: ModelFolder,
+  model: RawModelSource,
   options: EngineOptions,
   capabilities: string[],
   engineLimits?: RawEngineLimits,
@@ -232,12 +263,11 @@ export function toRawEngineOptions(
   const { threads, weights, encoderTokenBudget } = options
   const { tokensPerBlock, reuseEncoder } = options.kvCache ?? {}
   const runtime = defined<RawRuntimeOptions>({ threads, weights, encoderTokenBudget, tokensPerBlock, reuseEncoder })
-  for (const name of Object.keys(runtime)) {
+  for (const name of [...Object.keys(runtime), ...gpuOptionNames(options)]) {
     if (!capabilities.includes(name)) throw new TrtllmError('ERR_UNSUPPORTED', `this runtime has no option ${name}`)
   }
   return {
-    encoderPath: model.encoder.folder,
-    decoderPath: model.decoder.folder,
+    model,
     config: toExecutorConfig(options, engineLimits),
     runtime: { ...runtime, ...defined({ engineLimits }) },
   }
@@ -261,7 +291,14 @@ function toExecutorConfig(options: EngineOptions, engineLimits: RawEngineLimits 
     normalizeLogProbs: options.normalizeLogProbs ?? false,
     enableChunkedContext: options.enableChunkedContext ?? false,
     schedulerConfig: { capacitySchedulerPolicy: options.scheduler?.capacitySchedulerPolicy ?? 'guaranteed-no-evict' },
-    kvCacheConfig: { enableBlockReuse, crossKvCacheFraction, ...defined({ maxTokens, freeGpuMemoryFraction }) },
+    kvCacheConfig: {
+      enableBlockReuse,
+      crossKvCacheFraction,
+      ...defined({ maxTokens, freeGpuMemoryFraction }),
+      ...toGpuKvCacheConfig(options.kvCache ?? {}),
+    },
+    ...(options.decodingMode === undefined ? {} : { decodingConfig: { decodingMode: options.decodingMode } }),
+    ...toGpuConfig(options),
     ...(options.peftCache === undefined ? {} : { peftCacheConfig: defined(options.peftCache) }),
   }
 }

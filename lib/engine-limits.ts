@@ -5,10 +5,12 @@
 import type { EngineOptions } from './config.js'
 import { valueAt } from './convert/checkpoint-pair.js'
 import { TrtllmError } from './errors.js'
-import type { RawEngineLimits } from './native.js'
+import type { OpenModel } from './open-model.js'
+import type { RawEngineLimits } from './raw-config.js'
 import {
   type EngineConfig,
   type EnginePair,
+  enginePair,
   limitsOf,
   pairProblems,
   readEnginePair,
@@ -16,8 +18,8 @@ import {
 } from './runtime/engine-pair.js'
 import { invalid } from './validate.js'
 
-/** Limits of the engines in a folder, lowered by the options. */
-export interface EngineFolderLimits {
+/** Limits of the engines, lowered by the options. */
+export interface EngineLimitsRead {
   limits: RawEngineLimits
   /** Of the TensorRT-LLM that built them; null if they do not say. */
   version: string | null
@@ -29,9 +31,13 @@ const DEFAULT_MAX_ADAPTER_RANK = 64
  * @throws TrtllmError ERR_MODEL_INVALID if the engines contradict each other, ERR_UNSUPPORTED for pipeline stages,
  * ERR_INVALID_ARGUMENT for an option that exceeds what they were built for
  */
-export async function readEngineLimits(folder: string, options: EngineOptions): Promise<EngineFolderLimits> {
-  const pair = await readEnginePair(folder)
-  refuseProblems(pair)
+export async function readEngineLimits(
+  { model: { folder }, configs }: OpenModel,
+  options: EngineOptions,
+): Promise<EngineLimitsRead> {
+  const pair = configs ? enginePair(configs, null, (side) => `${side}.config`) : await readEnginePair(folder ?? '')
+  const where = placeOf(folder)
+  refuseProblems(pair, where)
   const { encoder, decoder } = pair
   const built = limitsOf(pair)
   const limits = {
@@ -40,22 +46,26 @@ export async function readEngineLimits(folder: string, options: EngineOptions): 
     maxBeamWidth: within('maxBeamWidth', options.maxBeamWidth, built.maxBeamWidth),
     maxInputLength: built.maxInputLength,
     maxSequenceLength: built.maxSequenceLength,
-    encoderVocabSize: countAt(encoder.model, 'vocab_size'),
+    encoderVocabSize: encoder === null ? 0 : countAt(encoder.model, 'vocab_size'),
     decoderVocabSize: countAt(decoder.model, 'vocab_size'),
     tokensPerBlock: countAt(decoder.build, 'plugin_config.tokens_per_block'),
-    encoderTokenBudget: countAt(encoder.build, 'max_num_tokens'),
+    encoderTokenBudget: encoder === null ? built.maxInputLength : countAt(encoder.build, 'max_num_tokens'),
     maxAdapterRank: maxAdapterRank(decoder.build, options),
   }
-  requireAll(folder, limits)
+  requireAll(where, limits)
   return { limits, version: decoder.version }
 }
 
-function refuseProblems(pair: EnginePair): void {
+/** For messages. */
+export const placeOf = (folder: string | null): string =>
+  folder === null ? 'the engines in memory' : `the engines in ${folder}`
+
+function refuseProblems(pair: EnginePair, where: string): void {
   const problems = pairProblems(pair).filter(({ severity }) => severity === 'error')
   if (problems.length === 0) return
   const messages = problems.map(({ message }) => message).join('; ')
   const code = problems.some(({ field }) => field === STAGES_FIELD) ? 'ERR_UNSUPPORTED' : 'ERR_MODEL_INVALID'
-  throw new TrtllmError(code, `the engines in ${pair.folder} do not fit: ${messages}`, {
+  throw new TrtllmError(code, `${where} do not fit: ${messages}`, {
     hint: 'build them again: trtllm-node build',
   })
 }
@@ -79,8 +89,8 @@ function countAt(config: EngineConfig['build'], path: string): number {
   return typeof value === 'number' && value > 0 ? value : Number.POSITIVE_INFINITY
 }
 
-function requireAll(folder: string, limits: RawEngineLimits): void {
+function requireAll(where: string, limits: RawEngineLimits): void {
   const unsaid = Object.entries(limits).flatMap(([name, value]) => (Number.isFinite(value) ? [] : [name]))
   if (unsaid.length === 0) return
-  throw new TrtllmError('ERR_MODEL_INVALID', `the engines in ${folder} do not say their ${unsaid.join(', ')}`)
+  throw new TrtllmError('ERR_MODEL_INVALID', `${where} do not say their ${unsaid.join(', ')}`)
 }

@@ -1,13 +1,14 @@
 /** The engine: loads a model, sends requests, closes. */
 import { checkEngineOptions, chooseRuntime, type EngineOptions, toRawEngineOptions } from './config.js'
 import { builtinTokenizerFor } from './convert/builtin-tokenizer.js'
-import { AbortError, closedError, TrtllmError, toTrtllmError } from './errors.js'
+import { AbortError, closedError, toTrtllmError } from './errors.js'
 import { createFleet, type Fleet } from './fleet.js'
 import type { Flight, FlightEvents } from './flight.js'
 import { createLogitsDispatcher } from './logits-processor.js'
 import { createLoras, type LoraRegistry, type Loras } from './loras.js'
+import type { ModelBuffers } from './model-buffers.js'
 import { readModelDefaults, unsupportedDefaults } from './model-defaults.js'
-import { type ModelFolder, readModelFolder } from './model-folder.js'
+import type { Model } from './model-folder.js'
 import type { RawEngine, RawLimits, RawSnapshot } from './native.js'
 import { openModel } from './open-model.js'
 import { openRuntime } from './open-runtime.js'
@@ -37,7 +38,9 @@ export type EngineSnapshot = Readonly<RawSnapshot>
 /** A loaded model. Requests of one engine are batched with each other; several engines may live in one process. */
 export interface Engine {
   readonly limits: EngineLimits
-  readonly model: ModelFolder
+  /** false in a process that only helps to run the model (`parallel`, mpirun): its requests fail. */
+  readonly canEnqueueRequests: boolean
+  readonly model: Model
   /** undefined if the folder has none: then only token ids go in, and texts that come out are ''. */
   readonly tokenizer: Tokenizer | undefined
   /** Adapters that requests can name: `lora`. */
@@ -75,22 +78,25 @@ export interface Engine {
 export const Engine = {
   /**
    * Loads a model folder, off the main thread. A folder of Hugging Face (or a checkpoint of fairseq) is converted once,
-   * into the cache folder. A folder of TensorRT engines needs an installed TensorRT-LLM (docs/tensorrt-llm.md).
+   * into the cache folder. A folder of TensorRT engines needs an installed TensorRT-LLM (docs/tensorrt-llm.md). A model
+   * without encoder/ is a decoder alone: its requests bring the encoder's output as `encoderInputFeatures`.
+   * @param given path of the folder, or the model in memory
    * @throws TrtllmError (as rejection) ERR_INVALID_ARGUMENT, ERR_UNKNOWN_OPTION, ERR_MODEL_NOT_FOUND,
    * ERR_MODEL_INVALID, ERR_UNSUPPORTED, ERR_ADDON_LOAD, ERR_OUT_OF_MEMORY, ERR_RUNTIME, and with engines any other
    * ERR_RUNTIME_…
    */
-  async load(folder: string, options: EngineOptions = {}): Promise<Engine> {
+  async load(given: string | ModelBuffers, options: EngineOptions = {}): Promise<Engine> {
     const checked = checkEngineOptions(options)
-    const model = readModelFolder(await openModel(checkFolder(folder), checked))
+    const opened = await openModel(given, checked)
+    const { model, source } = opened
     const runtime = chooseRuntime(model, checked)
     const tokenizer = await chooseTokenizer(model, checked)
     const defaults = await readModelDefaults(model.folder)
     warnOfUnsupported(model, unsupportedDefaults(defaults))
-    const { addon, engineLimits, explain } = await openRuntime(runtime, model, checked)
+    const { addon, engineLimits, explain } = await openRuntime(runtime, opened, checked)
     const dispatcher = createDispatcher()
     const processors = createLogitsDispatcher()
-    const rawOptions = toRawEngineOptions(model, checked, addon.capabilities, engineLimits)
+    const rawOptions = toRawEngineOptions(source, checked, addon.capabilities, engineLimits)
     const { onResponses } = dispatcher
     const raw = await addon.createEngine(rawOptions, onResponses, processors.onLogits).catch((error: unknown) => {
       throw explain(toTrtllmError(error))
@@ -99,22 +105,20 @@ export const Engine = {
     const fleet = createFleet(raw, { dispatcher, processors, mixedBeamWidths })
     const adapters = createLoras(raw, model, addon)
     const { gatherGenerationLogits = false } = checked
-    return createEngine({ raw, fleet, adapters }, model, { tokenizer, gatherGenerationLogits, defaults })
+    const encoderTakesFeatures = addon.capabilities.includes('encoderInputFeatures')
+    const about = { tokenizer, gatherGenerationLogits, defaults, encoderTakesFeatures }
+    return createEngine({ raw, fleet, adapters }, model, about)
   },
 }
 
-function checkFolder(folder: unknown): string {
-  if (typeof folder === 'string' && folder !== '') return folder
-  throw new TrtllmError('ERR_INVALID_ARGUMENT', `the model folder must be a path, got ${String(folder) || "''"}`)
-}
-
-async function chooseTokenizer(model: ModelFolder, { tokenizer }: EngineOptions): Promise<Tokenizer | undefined> {
+async function chooseTokenizer(model: Model, { tokenizer }: EngineOptions): Promise<Tokenizer | undefined> {
   if (typeof tokenizer === 'object') return tokenizer
   const file = tokenizer ?? model.tokenizerFile
-  return file === null ? builtinTokenizerFor(model.folder) : loadTokenizer(file)
+  if (file !== null) return loadTokenizer(file)
+  return model.folder === null ? undefined : builtinTokenizerFor(model.folder)
 }
 
-function warnOfUnsupported({ folder }: ModelFolder, settings: string[]): void {
+function warnOfUnsupported({ folder }: Model, settings: string[]): void {
   if (settings.length === 0) return
   process.emitWarning(`${folder}: settings of generation_config.json that are not applied: ${settings.join(', ')}`, {
     code: 'TRTLLM_UNSUPPORTED_DEFAULT',
@@ -129,13 +133,14 @@ interface EngineParts {
 
 function createEngine(
   parts: EngineParts,
-  model: ModelFolder,
-  options: Pick<RequestContext, 'tokenizer' | 'gatherGenerationLogits' | 'defaults'>,
+  model: Model,
+  options: Pick<RequestContext, 'tokenizer' | 'gatherGenerationLogits' | 'defaults' | 'encoderTakesFeatures'>,
 ): Engine {
   const { raw, fleet, adapters } = parts
   const limits = Object.freeze({ ...raw.limits })
   const { tokenizer } = options
-  const context = { limits, specialTokenIds: model.specialTokenIds, findAdapter: adapters.find, ...options }
+  const { specialTokenIds, decoder } = model
+  const context = { limits, specialTokenIds, featureSize: decoder.hiddenSize, findAdapter: adapters.find, ...options }
   const statsReader = createStatsReader(raw)
   let closing: Promise<void> | undefined
 
@@ -150,6 +155,7 @@ function createEngine(
 
   const engine: Engine = {
     limits,
+    canEnqueueRequests: raw.canEnqueueRequests,
     model,
     tokenizer,
     loras: adapters.loras,

@@ -2,6 +2,7 @@
 import { setMaxListeners } from 'node:events'
 import type { AdapterUse } from './adapters.js'
 import { createDrafts, type Drafts, toTensor } from './drafts.js'
+import { inputLength } from './encoder-inputs.js'
 import { AbortError, toTrtllmError } from './errors.js'
 import type { RawRequest } from './raw-request.js'
 import type { CheckedRequest } from './request.js'
@@ -79,7 +80,7 @@ export function createFlight(
     const outputTokens = sequences.reduce((sum, { outputTokenIds }) => sum + outputTokenIds.length, 0)
     return {
       sequences,
-      usage: { inputTokens: raw.encoderInputTokenIds.length, outputTokens },
+      usage: { inputTokens: inputLength(raw), outputTokens },
       timings: { totalMs: performance.now() - startedAt, ...timings },
       ...inputTensors,
     }

@@ -1,15 +1,25 @@
 export type { EngineOptions, KvCacheOptions, PeftCacheOptions, SchedulerOptions } from './config.js'
 export type { ConstraintOptions } from './constraints.js'
+export type { CrossAttentionMask, EncoderInputOptions } from './encoder-inputs.js'
 export { Engine, type EngineLimits, type EngineSnapshot } from './engine.js'
 export { AbortError, TrtllmError, type TrtllmErrorCode } from './errors.js'
+export type {
+  ExtendedRuntimePerfKnobOptions,
+  GpuKvCacheOptions,
+  GpuOptions,
+  ParallelOptions,
+} from './gpu-options.js'
 export type { LogitsContext, LogitsProcessor, LogitsProcessorOptions } from './logits-processor.js'
 export type { LoraConfigTensor, LoraSource, LoraTensors, LoraWeights } from './lora/index.js'
 export type { LoraInfo, LoraOptions, Loras } from './loras.js'
+export type { ModelBuffer, ModelBuffers } from './model-buffers.js'
 export type { LanguageOptions } from './model-defaults.js'
 export {
+  type Model,
   type ModelFolder,
   type ModelKind,
   type ModelPart,
+  type ModelPartFolder,
   readModelFolder,
   type SpecialTokenIds,
 } from './model-folder.js'

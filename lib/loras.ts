@@ -5,7 +5,7 @@ import { EMBEDDED_LORA, listed, TENSORRT_LLM_LORA } from './lora/adapter.js'
 import { checkLoraSource } from './lora/check-source.js'
 import { type LoraSource, prepareAdapter } from './lora/source.js'
 import type { LoraTensors } from './lora/tensors.js'
-import type { ModelFolder } from './model-folder.js'
+import type { Model } from './model-folder.js'
 import type { NativeAddon, RawEngine } from './native.js'
 import { notEmptyText } from './token-ids.js'
 import { createTurns } from './turns.js'
@@ -92,7 +92,7 @@ interface Entry extends Omit<LoraInfo, 'taskId' | 'requestsInFlight'> {
 /** `raw` is called until `close`. */
 export function createLoras(
   raw: RawEngine,
-  model: ModelFolder,
+  model: Model,
   { runtime, capabilities }: Pick<NativeAddon, 'runtime' | 'capabilities'>,
 ): LoraRegistry {
   const entries = new Map<string, Entry>()

@@ -32,7 +32,8 @@ export interface ModelDefaults {
 }
 
 /** @throws TrtllmError ERR_MODEL_INVALID */
-export async function readModelDefaults(folder: string): Promise<ModelDefaults> {
+export async function readModelDefaults(folder: string | null): Promise<ModelDefaults> {
+  if (folder === null) return { generation: undefined, languages: undefined }
   const generation = await generationFileFor(folder)
   const tokenizer = await readJsonFileIfThere(join(folder, 'tokenizer.json'))
   const tokenizerConfig = await readJsonFileIfThere(join(folder, 'tokenizer_config.json'))

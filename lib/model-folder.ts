@@ -9,8 +9,6 @@ export type ModelKind = 'checkpoint' | 'engine'
 
 /** One of the two halves, as its config.json describes it. What the file does not say is null. */
 export interface ModelPart {
-  folder: string
-  weightsFile: string
   architecture: string | null
   dtype: string | null
   vocabSize: number | null
@@ -28,6 +26,11 @@ export interface ModelPart {
   pipelineParallel: number
 }
 
+export interface ModelPartFolder extends ModelPart {
+  folder: string
+  weightsFile: string
+}
+
 /** Ids with a meaning to the decoder; null where the model names none. */
 export interface SpecialTokenIds {
   decoderStart: number | null
@@ -36,20 +39,30 @@ export interface SpecialTokenIds {
   pad: number | null
 }
 
-export interface ModelFolder {
-  /** Absolute path. */
-  folder: string
+/** What an engine runs. */
+export interface Model {
+  /** Absolute path; null: it came from memory. */
+  folder: string | null
   kind: ModelKind
   modelType: string | null
-  encoder: ModelPart
+  /** null: a decoder alone, whose requests bring `encoderInputFeatures`. */
+  encoder: ModelPart | null
   decoder: ModelPart
   specialTokenIds: SpecialTokenIds
   /** tokenizer.json of the folder, if it has one. */
   tokenizerFile: string | null
 }
 
+export interface ModelFolder extends Model {
+  folder: string
+  encoder: ModelPartFolder | null
+  decoder: ModelPartFolder
+}
+
+export const isModelFolder = (model: Model): model is ModelFolder => model.folder !== null
+
 /**
- * Looks into a model folder.
+ * Looks into a model folder. One that holds decoder/ and no encoder/ is a decoder alone.
  * @throws TrtllmError ERR_MODEL_NOT_FOUND, ERR_MODEL_INVALID, or ERR_UNSUPPORTED for folders of other formats
  */
 export function readModelFolder(path: string): ModelFolder {
@@ -58,16 +71,16 @@ export function readModelFolder(path: string): ModelFolder {
     throw new TrtllmError('ERR_MODEL_NOT_FOUND', `there is no model folder ${folder}`)
   }
   const kind = modelKind(folder)
-  const encoderConfig = readConfig(join(folder, 'encoder'))
-  const decoderConfig = readConfig(join(folder, 'decoder'))
+  const [encoder, decoder] = [join(folder, 'encoder'), join(folder, 'decoder')]
+  const decoderFile = join(decoder, 'config.json')
+  const decoderConfig = readConfig(decoderFile)
   const tokenizerFile = join(folder, 'tokenizer.json')
   return {
     folder,
     kind,
-    modelType: text(decoderConfig, 'model_type'),
-    encoder: describePart(join(folder, 'encoder'), kind, encoderConfig),
-    decoder: describePart(join(folder, 'decoder'), kind, decoderConfig),
-    specialTokenIds: readSpecialTokenIds(join(folder, 'decoder'), decoderConfig),
+    encoder: existsSync(encoder) ? readPart(encoder, kind, readConfig(join(encoder, 'config.json'))) : null,
+    decoder: readPart(decoder, kind, decoderConfig),
+    ...describeDecoder(decoderConfig, decoderFile),
     tokenizerFile: existsSync(tokenizerFile) ? tokenizerFile : null,
   }
 }
@@ -84,37 +97,42 @@ function modelKind(folder: string): ModelKind {
     })
   }
   throw new TrtllmError('ERR_MODEL_INVALID', `${folder} is no encoder-decoder model folder`, {
-    hint: 'expected encoder/ and decoder/, each with config.json and rank0.safetensors (or rank0.engine)',
+    hint: 'expected decoder/ and, unless it is a decoder alone, encoder/, each with config.json and rank0.safetensors (or rank0.engine)',
   })
 }
 
+function readConfig(file: string): Record<string, unknown> {
+  return modelConfig(parseConfig(file, () => readFileSync(file, 'utf8')))
+}
+
 /** The model's config; of an engine the part that describes the model. */
-function readConfig(folder: string): Record<string, unknown> {
-  const file = join(folder, 'config.json')
-  const config = parseJson(file)
+export function modelConfig(config: Record<string, unknown>): Record<string, unknown> {
   const model = config.pretrained_config
   return isRecord(model) ? model : config
 }
 
-function parseJson(file: string): Record<string, unknown> {
+/** @throws TrtllmError ERR_MODEL_INVALID */
+export function parseConfig(name: string, read: () => string): Record<string, unknown> {
   let parsed: unknown
   try {
-    parsed = JSON.parse(readFileSync(file, 'utf8'))
+    parsed = JSON.parse(read())
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause)
-    throw new TrtllmError('ERR_MODEL_INVALID', `${file} cannot be read: ${reason}`, { cause })
+    throw new TrtllmError('ERR_MODEL_INVALID', `${name} cannot be read: ${reason}`, { cause })
   }
-  if (!isRecord(parsed)) throw new TrtllmError('ERR_MODEL_INVALID', `${file} must hold a JSON object`)
+  if (!isRecord(parsed)) throw new TrtllmError('ERR_MODEL_INVALID', `${name} must hold a JSON object`)
   return parsed
 }
 
-function describePart(folder: string, kind: ModelKind, config: Record<string, unknown>): ModelPart {
+function readPart(folder: string, kind: ModelKind, config: Record<string, unknown>): ModelPartFolder {
   const weightsFile = join(folder, WEIGHTS_FILE[kind])
   if (!existsSync(weightsFile)) throw new TrtllmError('ERR_MODEL_INVALID', `${weightsFile} is missing`)
+  return { folder, weightsFile, ...describePart(config) }
+}
+
+export function describePart(config: Record<string, unknown>): ModelPart {
   const mapping = isRecord(config.mapping) ? config.mapping : {}
   return {
-    folder,
-    weightsFile,
     architecture: text(config, 'architecture'),
     dtype: text(config, 'dtype'),
     vocabSize: count(config, 'vocab_size'),
@@ -131,21 +149,31 @@ function describePart(folder: string, kind: ModelKind, config: Record<string, un
   }
 }
 
-function readSpecialTokenIds(folder: string, config: Record<string, unknown>): SpecialTokenIds {
-  const id = (name: string) => {
-    const value = config[name] ?? null
+/**
+ * What the decoder's config says about the whole model.
+ * @param name of the config, for errors
+ * @throws TrtllmError ERR_MODEL_INVALID
+ */
+export function describeDecoder(
+  config: Record<string, unknown>,
+  name: string,
+): Pick<Model, 'modelType' | 'specialTokenIds'> {
+  const id = (field: string) => {
+    const value = config[field] ?? null
     if (value === null || (typeof value === 'number' && Number.isInteger(value) && value >= 0)) return value
-    const file = join(folder, 'config.json')
     throw new TrtllmError(
       'ERR_MODEL_INVALID',
-      `${file}: ${name} must be a token id or null, got ${JSON.stringify(value)}`,
+      `${name}: ${field} must be a token id or null, got ${JSON.stringify(value)}`,
     )
   }
   return {
-    decoderStart: id('decoder_start_token_id'),
-    end: id('eos_token_id'),
-    begin: id('bos_token_id'),
-    pad: id('pad_token_id'),
+    modelType: text(config, 'model_type'),
+    specialTokenIds: {
+      decoderStart: id('decoder_start_token_id'),
+      end: id('eos_token_id'),
+      begin: id('bos_token_id'),
+      pad: id('pad_token_id'),
+    },
   }
 }
 

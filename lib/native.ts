@@ -1,6 +1,6 @@
 /**
  * The native addon: how it is found, and its surface. Nothing else knows the `.node` file. What crosses is in
- * `raw-request.ts` and `raw-response.ts`.
+ * `raw-config.ts`, `raw-request.ts` and `raw-response.ts`.
  *
  * Both directions are batched: `enqueue` takes many requests, the response pump hands over all ready responses as
  * flat typed arrays in one call.
@@ -8,93 +8,9 @@
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { TrtllmError } from './errors.js'
+import type { RawEngineLimits, RawEngineOptions } from './raw-config.js'
 import type { RawRequest } from './raw-request.js'
 import type { RawLogitsBatch, RawResponseBatch } from './raw-response.js'
-
-export interface RawExecutorConfig {
-  maxBatchSize?: number
-  maxNumTokens?: number
-  maxBeamWidth?: number
-  maxQueueSize?: number
-  iterStatsMaxIterations?: number
-  requestStatsMaxIterations?: number
-  normalizeLogProbs?: boolean
-  enableChunkedContext?: boolean
-  gatherGenerationLogits?: boolean
-  schedulerConfig?: { capacitySchedulerPolicy?: RawCapacitySchedulerPolicy }
-  kvCacheConfig?: RawKvCacheConfig
-  peftCacheConfig?: RawPeftCacheConfig
-  parallelConfig?: RawParallelConfig
-}
-
-export type RawCapacitySchedulerPolicy = 'max-utilization' | 'guaranteed-no-evict' | 'static-batch'
-
-export interface RawKvCacheConfig {
-  enableBlockReuse?: boolean
-  maxTokens?: number
-  freeGpuMemoryFraction?: number
-  crossKvCacheFraction?: number
-}
-
-export interface RawPeftCacheConfig {
-  numHostModuleLayer?: number
-  numDeviceModuleLayer?: number
-  optimalAdapterSize?: number
-  maxAdapterSize?: number
-  numPutWorkers?: number
-  numEnsureWorkers?: number
-  numCopyStreams?: number
-  maxPagesPerBlockHost?: number
-  maxPagesPerBlockDevice?: number
-  deviceCachePercent?: number
-  hostCacheSize?: number
-}
-
-export interface RawParallelConfig {
-  deviceIds?: Int32Array
-  participantIds?: Int32Array
-}
-
-export interface RawRuntimeOptions {
-  threads?: number
-  weights?: 'auto' | 'float32' | 'bfloat16'
-  tokensPerBlock?: number
-  encoderTokenBudget?: number
-  reuseEncoder?: boolean
-  /** What the engines were built for, where the runtime cannot tell it. */
-  engineLimits?: RawEngineLimits
-}
-
-export interface RawEngineOptions {
-  /** None for a decoder-only model. */
-  encoderPath?: string
-  decoderPath: string
-  config: RawExecutorConfig
-  runtime: RawRuntimeOptions
-}
-
-/** What a loaded engine accepts. */
-export interface RawEngineLimits {
-  /** Most requests that run at once. */
-  maxBatchSize: number
-  /** Most tokens in one iteration. */
-  maxNumTokens: number
-  maxBeamWidth: number
-  /** Longest encoder input, tokens. */
-  maxInputLength: number
-  /** Most decoder tokens of a request, prompt and generated ones. */
-  maxSequenceLength: number
-  /** Encoder ids are smaller. */
-  encoderVocabSize: number
-  /** Decoder ids are smaller. */
-  decoderVocabSize: number
-  /** Size of a cache block, tokens. */
-  tokensPerBlock: number
-  /** Most encoder tokens of one iteration. */
-  encoderTokenBudget: number
-  /** Largest rank of an adapter; 0: the engine takes none. */
-  maxAdapterRank: number
-}
 
 /** What a loaded engine accepts, and what it chose. What the runtime does not tell is absent. */
 export interface RawLimits extends RawEngineLimits {
@@ -124,6 +40,7 @@ export interface RawSnapshot {
 
 export interface RawEngine {
   readonly limits: RawLimits
+  readonly canEnqueueRequests: boolean
   /** One id, or one error message, per request, in order. Never throws for one bad request. */
   enqueue(requests: RawRequest[]): (number | string)[]
   /** Unknown and ended ids are ignored. */

@@ -1,15 +1,46 @@
-/** From what a user has to a folder that a runtime loads. */
+/** From what a user has to what a runtime loads. */
 import { readdir, stat } from 'node:fs/promises'
 import type { EngineOptions } from './config.js'
 import { checkpointFor } from './convert/cache.js'
 import { isHuggingFaceFolder } from './convert/model-source.js'
+import { TrtllmError } from './errors.js'
+import { checkModelBuffers, describeConfigs, type ModelConfigs, parseConfigs } from './model-buffers.js'
+import { type Model, readModelFolder } from './model-folder.js'
+import type { RawModelSource } from './raw-config.js'
+import { isRecord } from './validate.js'
+
+export interface OpenModel {
+  model: Model
+  source: RawModelSource
+  /** Of a model in memory, which has no files to read them from. */
+  configs?: ModelConfigs
+}
 
 /**
- * The folder itself, or the checkpoint of a Hugging Face folder or fairseq file, which is made now if it is not in the
- * cache.
- * @throws TrtllmError as `checkpointFor`
+ * The model in memory, in the folder, or in the checkpoint of a Hugging Face folder or fairseq file, which is made now
+ * if it is not in the cache.
+ * @throws TrtllmError ERR_INVALID_ARGUMENT, and as `checkModelBuffers`, `readModelFolder` and `checkpointFor`
  */
-export async function openModel(path: string, { cacheFolder }: EngineOptions): Promise<string> {
+export async function openModel(given: unknown, options: EngineOptions): Promise<OpenModel> {
+  if (isRecord(given)) {
+    const buffers = checkModelBuffers(given)
+    const configs = parseConfigs(buffers)
+    const { encoder, decoder } = buffers
+    const source = { decoderBuffer: decoder, ...(encoder && { encoderBuffer: encoder }) }
+    return { model: describeConfigs(configs), source, configs }
+  }
+  const model = readModelFolder(await convertedFolder(checkFolder(given), options))
+  const { encoder, decoder } = model
+  return { model, source: { decoderPath: decoder.folder, ...(encoder && { encoderPath: encoder.folder }) } }
+}
+
+function checkFolder(folder: unknown): string {
+  if (typeof folder === 'string' && folder !== '') return folder
+  const given = String(folder) || "''"
+  throw new TrtllmError('ERR_INVALID_ARGUMENT', `the model folder must be a path, got ${given}`)
+}
+
+async function convertedFolder(path: string, { cacheFolder }: EngineOptions): Promise<string> {
   return (await needsConversion(path)) ? checkpointFor(path, { cacheFolder }) : path
 }
 

@@ -1,9 +1,10 @@
 /** From a model to the addon that runs it. */
 import type { EngineOptions } from './config.js'
-import { readEngineLimits } from './engine-limits.js'
+import { placeOf, readEngineLimits } from './engine-limits.js'
 import { TrtllmError } from './errors.js'
-import type { ModelFolder } from './model-folder.js'
-import { loadAddon, type NativeAddon, type RawEngineLimits } from './native.js'
+import { loadAddon, type NativeAddon } from './native.js'
+import type { OpenModel } from './open-model.js'
+import type { RawEngineLimits } from './raw-config.js'
 import { loadRuntimeAddon } from './runtime/load.js'
 
 export interface OpenRuntime {
@@ -17,14 +18,14 @@ export interface OpenRuntime {
 /** @throws TrtllmError as `loadAddon`, `loadRuntimeAddon` and `readEngineLimits` */
 export async function openRuntime(
   runtime: 'embedded' | 'tensorrt-llm',
-  model: ModelFolder,
+  opened: OpenModel,
   options: EngineOptions,
 ): Promise<OpenRuntime> {
   if (runtime === 'embedded') return { addon: loadAddon(), engineLimits: undefined, explain: (error) => error }
-  const { limits, version } = await readEngineLimits(model.folder, options)
+  const { limits, version } = await readEngineLimits(opened, options)
   const addon = await loadOnce(options)
   const explain = (error: TrtllmError) =>
-    explainEngine(error, model.folder, { built: version, loaded: addon.apiVersion })
+    explainEngine(error, placeOf(opened.model.folder), { built: version, loaded: addon.apiVersion })
   return { addon, engineLimits: limits, explain }
 }
 
@@ -42,19 +43,19 @@ function loadOnce({ cacheFolder }: EngineOptions): Promise<NativeAddon> {
 /** TensorRT's own reason is not in the message of the runtime: it goes to the process's output. */
 function explainEngine(
   error: TrtllmError,
-  folder: string,
+  where: string,
   version: { built: string | null; loaded: string },
 ): TrtllmError {
   if (error.code !== 'ERR_RUNTIME') return error
   if (version.built !== version.loaded) {
     const built = version.built ?? 'a version that it does not name'
-    const why = `the engines in ${folder} were built by TensorRT-LLM ${built}, and ${version.loaded} cannot load them`
+    const why = `${where} were built by TensorRT-LLM ${built}, and ${version.loaded} cannot load them`
     return new TrtllmError('ERR_RUNTIME_VERSION', `${why}: ${error.message}`, {
       cause: error.cause,
       hint: 'build them again with the TensorRT-LLM that loads them: trtllm-node build',
     })
   }
-  return new TrtllmError(error.code, `the engines in ${folder} cannot be loaded: ${error.message}`, {
+  return new TrtllmError(error.code, `${where} cannot be loaded: ${error.message}`, {
     cause: error.cause,
     hint: "TensorRT's reason is in the output above; an engine runs on the kind of GPU that it was built on only",
   })

@@ -6,7 +6,13 @@ import type { LoraConfigTensor, LoraWeights } from './lora/tensors.js'
 export interface RawRequest {
   /** Decoder prompt, at least one token. */
   inputTokenIds: Int32Array
-  encoderInputTokenIds: Int32Array
+  encoderInputTokenIds?: Int32Array
+  /** [encoder tokens, features] */
+  encoderInputFeatures?: RawInputTensor
+  encoderOutputLength?: number
+  /** BOOL [rows, encoder tokens] */
+  crossAttentionMask?: RawInputTensor
+  languageAdapterUid?: number
   maxTokens: number
   streaming: boolean
   returnAllGeneratedTokens?: boolean
@@ -21,6 +27,12 @@ export interface RawRequest {
   loraConfig?: RawLoraConfig
   outputConfig: RawOutputConfig
   extras?: RawRequestExtras
+}
+
+/** In row-major order: FP32, or BOOL as zeros and ones. */
+export interface RawInputTensor {
+  shape: Int32Array
+  data: Float32Array | Uint8Array
 }
 
 /** Which adapter. The tensors come with a request while the runtime does not have them. */

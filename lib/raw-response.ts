@@ -24,8 +24,9 @@ export interface RawResponseBatch {
   /** [rows] NaN where the request did not ask for log-probabilities. */
   cumLogProbs: Float32Array
   /**
-   * [responses × 4] milliseconds from the arrival to the start, the end of the encoder pass, the first and the last
-   * token; NaN where it was not reached or not asked for.
+   * [responses × 7] milliseconds from the arrival to the start, the end of the encoder pass, the first and the last
+   * token; iterations of the request's decoder, numbers of the first and the last that ran it. NaN where it was not
+   * reached or not asked for.
    */
   timings: Float64Array
   /** [responses] generated tokens at the beginning of the best beam that no later response changes; -1: unknown. */

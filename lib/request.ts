@@ -1,6 +1,14 @@
 /** The one request type of `generate` and `stream`, its checks, and its form at the native border. */
 import type { Adapter } from './adapters.js'
 import { CONSTRAINT_FIELDS, type ConstraintOptions, toAllowedSequences, toForcedTokens } from './constraints.js'
+import {
+  ENCODER_INPUT_FIELDS,
+  type EncoderInputOptions,
+  type FeatureRules,
+  type RawEncoderInput,
+  toFeatures,
+  withEncoderOptions,
+} from './encoder-inputs.js'
 import { AbortError, TrtllmError } from './errors.js'
 import { LOGITS_PROCESSOR_FIELDS, type LogitsProcessor, type LogitsProcessorOptions } from './logits-processor.js'
 import { LORA_FIELDS, type LoraOptions } from './loras.js'
@@ -24,7 +32,7 @@ import {
 } from './validate.js'
 import { toEmbeddingBias, toTokenSequences, WORD_FIELDS, type WordOptions } from './words.js'
 
-/** What the encoder reads. Exactly one of the two is given. */
+/** What the encoder reads. Exactly one of the two is given, or `encoderInputFeatures`. */
 export interface InputOptions {
   /** *Ours.* Text, not empty; special tokens are added as the tokenizer says. Needs a tokenizer. */
   input?: string | undefined
@@ -55,6 +63,7 @@ export interface ControlOptions {
  */
 export interface Request
   extends InputOptions,
+    EncoderInputOptions,
     ControlOptions,
     LoraOptions,
     LanguageOptions,
@@ -88,7 +97,7 @@ export interface CheckedRequest {
 }
 
 /** What requests are checked against and completed from. */
-export interface RequestContext {
+export interface RequestContext extends FeatureRules {
   limits: RawLimits
   specialTokenIds: SpecialTokenIds
   tokenizer: Tokenizer | undefined
@@ -115,6 +124,7 @@ export const CONTROL_FIELDS: FieldValidators<ControlOptions> = {
 
 const REQUEST_FIELDS: FieldValidators<Request> = {
   ...INPUT_FIELDS,
+  ...ENCODER_INPUT_FIELDS,
   ...CONTROL_FIELDS,
   ...LORA_FIELDS,
   ...LANGUAGE_FIELDS,
@@ -163,7 +173,7 @@ export function toRawRequest(request: Request, context: RequestContext, streamin
   const maxTokens = maxTokensOf(request, room, allowedSequences)
   const streamsBeams = streaming && (request.beamWidth ?? 1) > 1
   return {
-    encoderInputTokenIds: encoderInput(request, context),
+    ...encoderInput(request, context),
     inputTokenIds: prompt,
     maxTokens,
     streaming,
@@ -190,7 +200,17 @@ function nothingIfEmpty(extras: RawRequestExtras): RawRequestExtras | undefined 
   return Object.keys(extras).length === 0 ? undefined : extras
 }
 
-function encoderInput(request: Request, { limits, tokenizer }: RequestContext): Int32Array {
+function encoderInput(request: Request, context: RequestContext): RawEncoderInput {
+  const given = (['input', 'inputTokenIds'] as const).find((name) => request[name] !== undefined)
+  const features = toFeatures(request, given, context)
+  const input =
+    features === undefined
+      ? { encoderInputTokenIds: encoderTokens(request, context) }
+      : { encoderInputFeatures: features }
+  return withEncoderOptions(request, input, context.limits)
+}
+
+function encoderTokens(request: Request, { limits, tokenizer }: RequestContext): Int32Array {
   const { input, inputTokenIds } = request
   if ((input === undefined) === (inputTokenIds === undefined)) {
     const found = input === undefined ? 'neither' : 'both'

@@ -56,8 +56,8 @@ export interface Usage {
 }
 
 /**
- * Milliseconds. `totalMs` counts from the call to the end; the others from the arrival in the runtime, and are absent
- * where the request did not get that far.
+ * Milliseconds. `totalMs` counts from the call to the end; the others from the arrival in the runtime. Those of stages
+ * that the request did not reach are absent. Beside them, iterations.
  */
 export interface Timings {
   totalMs: number
@@ -67,6 +67,12 @@ export interface Timings {
   encodedMs?: number
   firstTokenMs?: number
   lastTokenMs?: number
+  /** Iterations in which the decoder ran it. */
+  decodingIter?: number
+  /** The first iteration that ran it, as `iter` of `engine.stats()`. */
+  firstIter?: number
+  /** The iteration that ended it. */
+  lastIter?: number
 }
 
 /** The part of the timings that the runtime measures. */
@@ -166,7 +172,15 @@ function rowsOf(batch: RawResponseBatch, index: number): ResponseRow[] {
   return rows
 }
 
-const TIMINGS = ['queuedMs', 'encodedMs', 'firstTokenMs', 'lastTokenMs'] as const
+const TIMINGS = [
+  'queuedMs',
+  'encodedMs',
+  'firstTokenMs',
+  'lastTokenMs',
+  'decodingIter',
+  'firstIter',
+  'lastIter',
+] as const
 
 function timingsOf({ timings }: RawResponseBatch, index: number): RuntimeTimings {
   const known: RuntimeTimings = {}

@@ -1,4 +1,5 @@
 /** Requests that generate nothing: the log-probabilities of a given target, and the encoder's output. */
+import { ENCODER_INPUT_FIELDS, type EncoderInputOptions, isDecoderAlone } from './encoder-inputs.js'
 import { TrtllmError } from './errors.js'
 import type { FlightEvents } from './flight.js'
 import { LORA_FIELDS, type LoraOptions } from './loras.js'
@@ -19,7 +20,7 @@ import { checkIds, encodePlain, notEmptyText, type TokenIds, tokenIds } from './
 import { type FieldValidators, fields, oneOf } from './validate.js'
 
 /** What to score. Exactly one of `target` and `targetTokenIds` is given. *Ours.* */
-export interface ScoreRequest extends InputOptions, ControlOptions, LoraOptions {
+export interface ScoreRequest extends InputOptions, EncoderInputOptions, ControlOptions, LoraOptions {
   /** What the model might say, as text; tokenised without special tokens. */
   target?: string | undefined
   /** The same as token ids, at least one, without start and end token. */
@@ -46,6 +47,7 @@ export interface EmbedRequest extends InputOptions, ControlOptions, LoraOptions 
 
 const SCORE_FIELDS: FieldValidators<ScoreRequest> = {
   ...INPUT_FIELDS,
+  ...ENCODER_INPUT_FIELDS,
   ...CONTROL_FIELDS,
   ...LORA_FIELDS,
   target: notEmptyText,
@@ -98,8 +100,11 @@ function targetOf(
   })
 }
 
-/** @throws TrtllmError ERR_INVALID_ARGUMENT, ERR_UNKNOWN_OPTION, ERR_NO_TOKENIZER, ERR_LORA_NOT_FOUND */
+/** @throws TrtllmError ERR_INVALID_ARGUMENT, ERR_UNKNOWN_OPTION, ERR_NO_TOKENIZER, ERR_LORA_NOT_FOUND, ERR_UNSUPPORTED */
 export function checkEmbedRequest(value: unknown, context: RequestContext): CheckedRequest {
+  if (isDecoderAlone(context.limits)) {
+    throw new TrtllmError('ERR_UNSUPPORTED', 'embed needs an encoder: the model is a decoder alone')
+  }
   const { pooling, signal, timeoutMs, ...rest } = checkEmbedFields(value, '')
   const adapter = adapterOf(rest, context)
   // the decoder has to run, but what it says is not looked at

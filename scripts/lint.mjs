@@ -15,7 +15,8 @@ function cppFiles() {
 await runScript(async () => {
   await setupLint()
   await show(['npx', 'biome', 'check', '--error-on-warnings', ...(fix ? ['--write'] : [])])
-  await step('Checking options against setters', ['node', 'scripts/check-api.mjs'])
+  await step('Checking options against their types', ['node', 'scripts/check-api.mjs'])
+  await step('Coverage of the Executor API', ['node', 'scripts/api-coverage.mjs', ...(fix ? ['--fix'] : [])])
   await step('Checking types', ['npx', 'tsc', '-p', 'tsconfig.test.json'])
   await step('clang-format', [
     'clang-format',

@@ -10,8 +10,7 @@ const ended: number[] = []
 beforeAll(async () => {
   engine = await loadAddon().createEngine(
     {
-      encoderPath: `${sampleModel}/encoder`,
-      decoderPath: `${sampleModel}/decoder`,
+      model: { encoderPath: `${sampleModel}/encoder`, decoderPath: `${sampleModel}/decoder` },
       config: { kvCacheConfig: { crossKvCacheFraction: 0.5 } },
       runtime: {},
     },
@@ -40,7 +39,26 @@ test.each<[object, string]>([
   [{ samplingConfig: { seed: -1 } }, 'samplingConfig.seed must be an integer in [0, 9007199254740991], got -1'],
   [{ badWords: [new Int32Array([5]), [6]] }, 'badWords[1] must be an Int32Array, got an array'],
   [{ stopWords: new Int32Array([5]) }, 'stopWords must be an array, got an object'],
-  [{ embeddingBias: new Float64Array(3) }, 'embeddingBias must be a Float32Array, got an object'],
+  [
+    { embeddingBias: new Float64Array(3) },
+    'embeddingBias must be a Float32Array or an object of shape and data, got an object',
+  ],
+  [
+    { crossAttentionMask: { shape: Int32Array.of(2, 2), data: new Uint8Array(3) } },
+    'crossAttentionMask.shape must have 1 to 8 extents whose product is the length of data, 3',
+  ],
+  [
+    { crossAttentionMask: { data: new Uint8Array(3) } },
+    'crossAttentionMask.shape must be an Int32Array, got undefined',
+  ],
+  [
+    { encoderInputFeatures: { shape: Int32Array.of(1), data: new Int32Array(1) } },
+    'encoderInputFeatures.data must be a Uint8Array, got an object',
+  ],
+  [
+    { encoderInputFeatures: { shape: Int32Array.of(-1, -2), data: new Float32Array(2) } },
+    'encoderInputFeatures.shape must have 1 to 8 extents',
+  ],
   [{ extras: { trie: [] } }, '[ERR_UNKNOWN_OPTION] unknown option extras.trie'],
   [{ extras: { scoreLength: 1 } }, 'extras.scoreLength must be less than the length of inputTokenIds, 1, got 1'],
   [{ extras: { poolEncoderOutput: 'max' } }, "extras.poolEncoderOutput must be one of 'mean', got 'max'"],
@@ -73,6 +91,44 @@ test.each<[object, string]>([
   expect(refused).toContain(message)
   expect(id).toEqual(expect.any(Number))
   await expect.poll(() => ended).toContain(id)
+})
+
+const load = (config: object) =>
+  loadAddon().createEngine(
+    { model: { decoderPath: `${sampleModel}/decoder` }, config, runtime: {} },
+    () => {},
+    () => {},
+  )
+
+test.each<[object, string]>([
+  [{ gpuWeightsPercent: 1.5 }, 'gpuWeightsPercent must be a number in [0, 1], got 1.5'],
+  [{ extendedRuntimePerfKnobConfig: { cudaGraphCacheSize: -1 } }, 'cudaGraphCacheSize must be an integer in [0,'],
+  [{ decodingConfig: { decodingMode: 'medusa' } }, "one of 'auto', 'top-k', 'top-p', 'top-k-top-p', 'beam-search'"],
+  [{ maxSeqIdleMicroseconds: 0 }, 'maxSeqIdleMicroseconds'],
+  [{ kvCacheConfig: { hostCacheSize: -1 } }, 'kvCacheConfig.hostCacheSize must be an integer in'],
+])('the configuration %j is refused', async (config, message) => {
+  await expect(load(config)).rejects.toThrow(message)
+})
+
+test('settings of GPUs reach an executor that does not look at them', async () => {
+  const decoder = await load({
+    gpuWeightsPercent: 0.5,
+    useGpuDirectStorage: true,
+    maxSeqIdleMicroseconds: 2 ** 40,
+    enableTrtOverlap: true,
+    decodingConfig: { decodingMode: 'auto' },
+    extendedRuntimePerfKnobConfig: { multiBlockMode: false, cudaGraphMode: true, cudaGraphCacheSize: 4 },
+    parallelConfig: { deviceIds: Int32Array.of(0) },
+    kvCacheConfig: {
+      crossKvCacheFraction: 0.5,
+      hostCacheSize: 1,
+      onboardBlocks: false,
+      useUvm: true,
+      maxGpuTotalBytes: 9,
+    },
+  })
+  expect(decoder).toMatchObject({ canEnqueueRequests: true, limits: { encoderVocabSize: 0 } })
+  await decoder.close()
 })
 
 test('a seed of more than 64 bits is refused, one of 64 is not', async () => {

@@ -42,6 +42,9 @@ test('a result says what was read, what was generated, why it ended and how long
       ...(onTensorrtLlm ? {} : { encodedMs: expect.any(Number) }),
       firstTokenMs: expect.any(Number),
       lastTokenMs: expect.any(Number),
+      decodingIter: expect.any(Number),
+      firstIter: expect.any(Number),
+      lastIter: expect.any(Number),
     },
   })
   expect(result.outputTokenIds).not.toContain(engine.model.specialTokenIds.end)

@@ -254,8 +254,7 @@ test('the runtime calls once per iteration for all requests that want it', async
   let ended = 0
   const raw = await loadAddon().createEngine(
     {
-      encoderPath: `${sampleModel}/encoder`,
-      decoderPath: `${sampleModel}/decoder`,
+      model: { encoderPath: `${sampleModel}/encoder`, decoderPath: `${sampleModel}/decoder` },
       config: { kvCacheConfig: { crossKvCacheFraction: 0.5 } },
       runtime: {},
     },

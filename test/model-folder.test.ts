@@ -49,6 +49,11 @@ test('a checkpoint folder', () => {
   )
 })
 
+test('a folder without encoder/ is a decoder alone', () => {
+  const files = { 'decoder/config.json': decoderConfig, 'decoder/rank0.safetensors': '' }
+  expect(readModelFolder(makeFolder(files))).toMatchObject({ encoder: null, decoder: { vocabSize: 40 } })
+})
+
 test('a folder of TensorRT engines', () => {
   const model = readModelFolder(makeFolder(engines))
   expect(model).toMatchObject({ kind: 'engine', decoder: { vocabSize: 40 }, specialTokenIds: { end: 1 } })
@@ -61,10 +66,14 @@ test.each<[string, Record<string, object | string>, string, string]>([
   ['an empty folder', {}, 'ERR_MODEL_INVALID', 'no encoder-decoder model folder'],
   ['a Hugging Face folder', { 'config.json': {}, 'model.safetensors': '' }, 'ERR_UNSUPPORTED', 'Hugging Face'],
   [
-    'no encoder',
-    { 'decoder/config.json': decoderConfig, 'decoder/rank0.safetensors': '' },
+    'an encoder without config',
+    {
+      'encoder/rank0.safetensors': '',
+      'decoder/config.json': decoderConfig,
+      'decoder/rank0.safetensors': '',
+    },
     'ERR_MODEL_INVALID',
-    'encoder',
+    'encoder/config.json cannot be read',
   ],
   [
     'broken JSON',

@@ -1,10 +1,11 @@
 import { expect, test } from 'vitest'
 import { checkEngineOptions, toRawEngineOptions } from '../lib/config.js'
 import { AbortError, errorFromNative, toTrtllmError } from '../lib/errors.js'
-import type { ModelFolder } from '../lib/model-folder.js'
+import { Engine, type EngineOptions } from '../lib/index.js'
 import { explainLoadFailure } from '../lib/native.js'
 import { checkRequest } from '../lib/request.js'
 import { requestContext as context, thrownBy } from './helpers/request-context.js'
+import { sampleCheckpoint } from './helpers/sample.js'
 
 test.each<[object, string, string]>([
   [{ maxBatchsize: 1 }, 'ERR_UNKNOWN_OPTION', 'unknown option maxBatchsize'],
@@ -36,6 +37,24 @@ test.each<[object, string, string]>([
     'ERR_INVALID_ARGUMENT',
     'peftCache.deviceCachePercent must be a number between 0 and 1, both excluded, got 2',
   ],
+  [
+    { decodingMode: 'medusa' },
+    'ERR_INVALID_ARGUMENT',
+    "decodingMode must be one of 'auto', 'top-k', 'top-p', 'top-k-top-p', 'beam-search', got 'medusa'",
+  ],
+  [{ gpuWeightsPercent: 2 }, 'ERR_INVALID_ARGUMENT', 'gpuWeightsPercent must be a number from 0 to 1, got 2'],
+  [{ maxSeqIdleMicroseconds: 0 }, 'ERR_INVALID_ARGUMENT', 'maxSeqIdleMicroseconds must be an integer from 1 to'],
+  [
+    { parallel: { deviceIds: [] } },
+    'ERR_INVALID_ARGUMENT',
+    'parallel.deviceIds must be an array of at least one integer',
+  ],
+  [
+    { extendedRuntimePerfKnobConfig: { cudaGraph: true } },
+    'ERR_UNKNOWN_OPTION',
+    'unknown option extendedRuntimePerfKnobConfig.cudaGraph',
+  ],
+  [{ kvCache: { hostCacheSize: -1 } }, 'ERR_INVALID_ARGUMENT', 'kvCache.hostCacheSize must be an integer from 0 to'],
   [{ encoderTokenBudget: 0 }, 'ERR_INVALID_ARGUMENT', 'encoderTokenBudget must be an integer >= 1, got 0'],
   [{ iterStatsMaxIterations: -1 }, 'ERR_INVALID_ARGUMENT', 'iterStatsMaxIterations must be an integer >= 0, got -1'],
   [{ normalizeLogProbs: 1 }, 'ERR_INVALID_ARGUMENT', 'normalizeLogProbs must be true or false, got 1'],
@@ -57,13 +76,12 @@ test('a misspelt option comes with the right one', () => {
   expect(thrownBy(() => checkEngineOptions({ zzz: 1 })).hint).toContain('there are: maxBatchSize, ')
 })
 
-const model = { kind: 'checkpoint', encoder: { folder: 'e' }, decoder: { folder: 'd' } } as ModelFolder
+const model = { encoderPath: 'e', decoderPath: 'd' }
 
 test('options cross the border under their names, with our defaults', () => {
   const options = { maxBatchSize: 4, maxQueueSize: undefined, threads: 2, kvCache: { maxTokens: 64 } }
   expect(toRawEngineOptions(model, checkEngineOptions(options), ['threads', 'weights'])).toEqual({
-    encoderPath: 'e',
-    decoderPath: 'd',
+    model,
     config: {
       maxBatchSize: 4,
       maxBeamWidth: 64,
@@ -95,12 +113,45 @@ test('the cache of adapters crosses as the PeftCacheConfig', () => {
   expect(config.peftCacheConfig).toEqual({ hostCacheSize: 2 ** 40, maxAdapterSize: 16 })
 })
 
-test('the cache of adapters crosses as the PeftCacheConfig', () => {
-  const options = checkEngineOptions({
-    peftCache: { hostCacheSize: 2 ** 40, maxAdapterSize: 16, numCopyStreams: undefined },
+const GPU_OPTIONS = {
+  gpuWeightsPercent: 0.5,
+  useGpuDirectStorage: true,
+  maxSeqIdleMicroseconds: 2 ** 40,
+  enableTrtOverlap: true,
+  extendedRuntimePerfKnobConfig: { multiBlockMode: false, cudaGraphMode: true, cudaGraphCacheSize: 4 },
+  parallel: { deviceIds: [1, 0], participantIds: [0, 1] },
+  kvCache: { hostCacheSize: 2 ** 40, onboardBlocks: false, useUvm: true, maxGpuTotalBytes: 2 ** 33 },
+}
+const { kvCache: gpuCache, parallel, ...gpuOptions } = GPU_OPTIONS
+
+test('options for GPUs cross as the fields of the ExecutorConfig', () => {
+  const names = [...Object.keys(gpuOptions), 'parallel', ...Object.keys(gpuCache).map((name) => `kvCache.${name}`)]
+  const options = checkEngineOptions({ ...GPU_OPTIONS, decodingMode: 'top-k' })
+  expect(toRawEngineOptions(model, options, names).config).toMatchObject({
+    ...gpuOptions,
+    kvCacheConfig: gpuCache,
+    parallelConfig: { deviceIds: Int32Array.of(1, 0), participantIds: Int32Array.of(0, 1) },
+    decodingConfig: { decodingMode: 'top-k' },
   })
-  const { config } = toRawEngineOptions(model, options, [])
-  expect(config.peftCacheConfig).toEqual({ hostCacheSize: 2 ** 40, maxAdapterSize: 16 })
+})
+
+test.each([
+  ...Object.entries({ ...gpuOptions, parallel }).map(([name, value]) => [name, { [name]: value }] as const),
+  ...Object.entries(gpuCache).map(([name, value]) => [`kvCache.${name}`, { kvCache: { [name]: value } }] as const),
+])('a runtime without %s refuses it by name', async (name, options) => {
+  const error = thrownBy(() => toRawEngineOptions(model, checkEngineOptions(options), []))
+  expect(error).toMatchObject({ code: 'ERR_UNSUPPORTED', message: `this runtime has no option ${name}` })
+  const loading = Engine.load(sampleCheckpoint, options as EngineOptions)
+  await expect(loading).rejects.toMatchObject({ code: 'ERR_UNSUPPORTED', message: error.message })
+})
+
+test('the embedded runtime has one decoding mode', async () => {
+  const loading = Engine.load(sampleCheckpoint, { decodingMode: 'beam-search' })
+  await expect(loading).rejects.toMatchObject({
+    code: 'ERR_UNSUPPORTED',
+    message: expect.stringContaining('decodingConfig.decodingMode must be Auto'),
+  })
+  await (await Engine.load(sampleCheckpoint, { decodingMode: 'auto' })).close()
 })
 
 test('our own options of the runtime cross beside the configuration', () => {

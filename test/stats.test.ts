@@ -128,6 +128,15 @@ test('timings tell the stages in their order', async () => {
   expect(order).toEqual(order.toSorted((a, b) => a - b))
 })
 
+test('iterations: one for each token, the end token included', async () => {
+  const engine = await load({})
+  const { timings, outputTokenIds, finishReason } = await engine.generate({ input: 'worcestershire' })
+  const { decodingIter, firstIter = 0, lastIter = 0 } = timings
+  expect(finishReason).toBe('end-id')
+  expect(decodingIter).toBe(outputTokenIds.length + 1)
+  expect(lastIter - firstIter).toBeGreaterThanOrEqual(outputTokenIds.length)
+})
+
 test.skipIf(onTensorrtLlm)('the engine reports the memory that it reserved', async () => {
   const { limits } = await load({ kvCache: { maxTokens: 320, tokensPerBlock: 16 } })
   // 320 tokens in blocks of 16; keys and values of 3 layers of 4 heads of 64 in float32.

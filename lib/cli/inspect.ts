@@ -3,7 +3,7 @@ import { statSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { Engine, type EngineLimits } from '../engine.js'
 import { TrtllmError } from '../errors.js'
-import { type ModelFolder, type ModelPart, readModelFolder } from '../model-folder.js'
+import { type ModelFolder, type ModelPartFolder, readModelFolder } from '../model-folder.js'
 import { printError, UsageError, write } from './output.js'
 
 export const INSPECT_USAGE = `Usage: trtllm-node inspect DIR [options]
@@ -46,16 +46,18 @@ async function loadLimits(folder: string): Promise<EngineLimits | TrtllmError> {
 type Report = ReturnType<typeof describe>
 
 function describe(model: ModelFolder, limits: EngineLimits | null) {
+  const encoder = model.encoder && withSize(model.encoder)
+  const decoder = withSize(model.decoder)
   return {
     ...model,
-    encoder: withSize(model.encoder),
-    decoder: withSize(model.decoder),
-    weightsBytes: withSize(model.encoder).weightsBytes + withSize(model.decoder).weightsBytes,
+    encoder,
+    decoder,
+    weightsBytes: (encoder?.weightsBytes ?? 0) + decoder.weightsBytes,
     limits,
   }
 }
 
-function withSize(part: ModelPart): ModelPart & { weightsBytes: number } {
+function withSize(part: ModelPartFolder): ModelPartFolder & { weightsBytes: number } {
   return { ...part, weightsBytes: statSync(part.weightsFile).size }
 }
 
@@ -65,7 +67,7 @@ function asText(report: Report): string {
     ['folder', report.folder],
     ['kind', report.kind === 'checkpoint' ? 'TensorRT-LLM checkpoint' : 'TensorRT-LLM engines'],
     ['model type', report.modelType],
-    ['encoder', partAsText(report.encoder)],
+    ['encoder', report.encoder === null ? 'none' : partAsText(report.encoder)],
     ['decoder', partAsText(report.decoder)],
     ['size of weights', megabytes(report.weightsBytes)],
     ['tokenizer', report.tokenizerFile === null ? 'none' : 'tokenizer.json'],
@@ -75,7 +77,7 @@ function asText(report: Report): string {
   return rows.map(([name, value]) => `${name.padEnd(20)}${value ?? 'not said'}\n`).join('')
 }
 
-function partAsText(part: Report['encoder']): string {
+function partAsText(part: Report['decoder']): string {
   const { architecture, dtype, layers, hiddenSize, heads, headSize, intermediateSize, vocabSize } = part
   const sizes = `${layers} layers, hidden ${hiddenSize}, ${heads} heads of ${headSize}, feed-forward ${intermediateSize}`
   return `${architecture} ${dtype}: ${sizes}, vocabulary ${vocabSize}, ${megabytes(part.weightsBytes)}`

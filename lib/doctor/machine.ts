@@ -32,8 +32,8 @@ export function checkMemory({ system, model }: Patient): Finding[] {
   if (available === null) return [note('memory', 'the system does not say how much memory is available')]
   const message = `${gigabytes(available)} available`
   if (model === null || !isRead(model) || model.kind === 'engine') return [ok('memory', message)]
-  const weights =
-    bytesOfWeights(dirname(model.encoder.weightsFile)) + bytesOfWeights(dirname(model.decoder.weightsFile))
+  const parts = model.encoder === null ? [model.decoder] : [model.encoder, model.decoder]
+  const weights = parts.reduce((sum, { weightsFile }) => sum + bytesOfWeights(dirname(weightsFile)), 0)
   const both = `${message}, the model's weights take ${gigabytes(weights)}`
   if (weights <= available) return [ok('memory', both)]
   return [warning('memory', both, "convert the model to bfloat16, or raise the container's memory limit")]

@@ -8,7 +8,7 @@ import type { Dtype } from '../convert/dtype.js'
 import { readSafetensors } from '../convert/safetensors.js'
 import { isWeight, type TensorInfo, type WeightInfo } from '../convert/tensor-index.js'
 import { TrtllmError } from '../errors.js'
-import type { ModelFolder, ModelPart } from '../model-folder.js'
+import { isModelFolder, type Model, type ModelPartFolder } from '../model-folder.js'
 import { type LoraAdapter, type LoraPair, refusal } from './adapter.js'
 import type { LoraComponent, LoraModule } from './modules.js'
 
@@ -66,7 +66,10 @@ const LAYER_TENSOR = /^(?:transformer\.layers|encoder_layers|decoder_layers)\.(\
  * @throws TrtllmError ERR_MODEL_INVALID: a rank file is missing, damaged or of another shape; ERR_UNSUPPORTED: quantised
  * matrices; ERR_LORA_INVALID: the checkpoint lacks a matrix
  */
-export async function placeInCheckpoint(adapter: LoraAdapter, model: ModelFolder): Promise<PlacedPair[]> {
+export async function placeInCheckpoint(adapter: LoraAdapter, model: Model): Promise<PlacedPair[]> {
+  if (!isModelFolder(model)) {
+    throw new TrtllmError('ERR_UNSUPPORTED', 'DoRA needs the model in a folder, not in memory')
+  }
   if (model.kind !== 'checkpoint') {
     throw new TrtllmError('ERR_UNSUPPORTED', `${model.folder} holds engines, whose weights cannot be read`, {
       hint: 'take the checkpoint that they were built from',
@@ -78,8 +81,11 @@ export async function placeInCheckpoint(adapter: LoraAdapter, model: ModelFolder
     const key = tensorKey(item.pair)
     byTensor.set(key, [...(byTensor.get(key) ?? []), item])
   }
-  for (const component of ['encoder', 'decoder'] as const) await placeComponent(component, model[component], byTensor)
-  checkAllPlaced(placed, adapter, model)
+  for (const component of ['encoder', 'decoder'] as const) {
+    const part = model[component]
+    if (part !== null) await placeComponent(component, part, byTensor)
+  }
+  checkAllPlaced(placed, adapter, model.folder)
   return placed
 }
 
@@ -107,7 +113,7 @@ function tensorKey(pair: LoraPair): string {
 
 async function placeComponent(
   component: LoraComponent,
-  part: ModelPart,
+  part: ModelPartFolder,
   byTensor: ReadonlyMap<string, PlacedPair[]>,
 ): Promise<void> {
   const { tensorParallel: shards, pipelineParallel: stages } = part
@@ -153,12 +159,12 @@ function mergeable(tensor: TensorInfo): Slice['tensor'] {
   )
 }
 
-function checkAllPlaced(placed: readonly PlacedPair[], adapter: LoraAdapter, model: ModelFolder): void {
+function checkAllPlaced(placed: readonly PlacedPair[], adapter: LoraAdapter, folder: string): void {
   const missing = placed.filter(({ pair, slices }) => {
     return slices.reduce((sum, { rows, columns }) => sum + rows * columns, 0) !== pair.widths.in * pair.widths.out
   })
   if (missing.length === 0) return
-  const reason = `${model.folder} does not hold the whole matrix`
+  const reason = `${folder} does not hold the whole matrix`
   throw refusal(
     'ERR_LORA_INVALID',
     adapter.source,

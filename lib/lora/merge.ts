@@ -5,7 +5,7 @@ import { BYTES_OF, fromFloat32, toFloat32 } from '../convert/dtype.js'
 import { writeStaged } from '../convert/staging.js'
 import { createTensorReader, type TensorReader } from '../convert/tensor-index.js'
 import { AbortError } from '../errors.js'
-import type { ModelFolder } from '../model-folder.js'
+import type { Model, ModelFolder } from '../model-folder.js'
 import { checkFinite, type LoraAdapter, type LoraPair } from './adapter.js'
 import { type PlacedPair, placeInCheckpoint, type Slice } from './checkpoint.js'
 
@@ -137,7 +137,7 @@ function addScaled(sums: Float64Array, factor: number, values: Float32Array, sta
  * is done already, it comes back as it is.
  * @throws TrtllmError as {@link placeInCheckpoint}
  */
-export async function normalizeMagnitudes(adapter: LoraAdapter, model: ModelFolder): Promise<LoraAdapter> {
+export async function normalizeMagnitudes(adapter: LoraAdapter, model: Model): Promise<LoraAdapter> {
   if (adapter.magnitudesAreNormalized || adapter.modules.every(({ isDora }) => !isDora)) return adapter
   const placed = await placeInCheckpoint(adapter, model)
   const reader = createTensorReader()

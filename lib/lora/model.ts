@@ -1,7 +1,8 @@
 /** The sizes of a model that its adapters depend on. */
+import type { Side } from '../convert/checkpoint-config.js'
 import { DTYPES, type Dtype } from '../convert/dtype.js'
 import { TrtllmError } from '../errors.js'
-import type { ModelFolder, ModelPart } from '../model-folder.js'
+import type { Model, ModelPart } from '../model-folder.js'
 import type { LoraFamily } from './modules.js'
 
 export interface LoraModelPart {
@@ -24,20 +25,21 @@ export interface LoraModel {
 const FAMILIES: Record<string, LoraFamily> = { t5: 't5', bart: 'bart', mbart: 'bart', nmt: 'bart' }
 
 /** @throws TrtllmError ERR_MODEL_INVALID: a size or the dtype is missing in the model's config.json */
-export function loraModel(model: ModelFolder): LoraModel {
+export function loraModel(model: Model): LoraModel {
+  const decoder = sizesOf(model.decoder, 'decoder')
   return {
     family: FAMILIES[model.modelType ?? ''] ?? null,
     dtype: dtypeOf(model.decoder),
-    encoder: sizesOf(model.encoder),
-    decoder: sizesOf(model.decoder),
+    encoder: model.encoder ? sizesOf(model.encoder, 'encoder') : { ...decoder, layers: 0 },
+    decoder,
   }
 }
 
-function sizesOf(part: ModelPart): LoraModelPart {
+function sizesOf(part: ModelPart, side: Side): LoraModelPart {
   const size = (name: 'layers' | 'hiddenSize' | 'heads' | 'headSize' | 'intermediateSize') => {
     const value = part[name]
     if (value !== null && Number.isInteger(value) && value > 0) return value
-    throw new TrtllmError('ERR_MODEL_INVALID', `${part.folder}/config.json does not say the model's ${name}`)
+    throw new TrtllmError('ERR_MODEL_INVALID', `config.json of the ${side} does not say the model's ${name}`)
   }
   return {
     layers: size('layers'),
@@ -48,8 +50,8 @@ function sizesOf(part: ModelPart): LoraModelPart {
   }
 }
 
-function dtypeOf({ folder, dtype }: ModelPart): Dtype {
+function dtypeOf({ dtype }: ModelPart): Dtype {
   const found = DTYPES.find((name) => name === dtype)
   if (found !== undefined) return found
-  throw new TrtllmError('ERR_MODEL_INVALID', `${folder}/config.json: dtype must be ${DTYPES.join(', ')}`)
+  throw new TrtllmError('ERR_MODEL_INVALID', `config.json of the decoder: dtype must be ${DTYPES.join(', ')}`)
 }

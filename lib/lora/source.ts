@@ -2,7 +2,7 @@
 import { statSync } from 'node:fs'
 import type { Dtype } from '../convert/dtype.js'
 import { TrtllmError } from '../errors.js'
-import type { ModelFolder } from '../model-folder.js'
+import type { Model, ModelFolder } from '../model-folder.js'
 import {
   checkCapabilities,
   checkFinite,
@@ -36,14 +36,14 @@ export interface PrepareOptions {
  */
 export async function prepareAdapter(
   source: LoraSource,
-  folder: ModelFolder,
+  described: Model,
   { capabilities, maxRank = Number.POSITIVE_INFINITY, dtype }: PrepareOptions,
 ): Promise<LoraTensors> {
-  const model = loraModel(folder)
+  const model = loraModel(described)
   const adapter = await readAdapter(source, model)
   checkRanks(adapter, maxRank)
   checkCapabilities(adapter, model, capabilities)
-  return toLoraTensors(await normalizeMagnitudes(adapter, folder), model, dtype ?? model.dtype)
+  return toLoraTensors(await normalizeMagnitudes(adapter, described), model, dtype ?? model.dtype)
 }
 
 /**
@@ -66,8 +66,8 @@ export async function mergeIntoCheckpoint(
  * Whether an adapter belongs to a model, and some runtime or a merge can apply it.
  * @throws TrtllmError as {@link prepareAdapter}
  */
-export async function checkAdapter(source: LoraSource, folder: ModelFolder): Promise<void> {
-  await readAdapter(source, loraModel(folder))
+export async function checkAdapter(source: LoraSource, model: Model): Promise<void> {
+  await readAdapter(source, loraModel(model))
 }
 
 /** All of an adapter that fits the model, in float32. */

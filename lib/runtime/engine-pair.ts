@@ -5,6 +5,7 @@ import type { Side } from '../convert/checkpoint-config.js'
 import { contradictions, countAt, valueAt } from '../convert/checkpoint-pair.js'
 import { type JsonObject, readJsonFile } from '../convert/files.js'
 import { TrtllmError } from '../errors.js'
+import type { ModelConfigs } from '../model-buffers.js'
 import { isRecord } from '../validate.js'
 
 export interface EngineConfig {
@@ -17,9 +18,10 @@ export interface EngineConfig {
 }
 
 export interface EnginePair {
-  /** Absolute path. */
-  folder: string
-  encoder: EngineConfig
+  /** Absolute path; null: they are in memory. */
+  folder: string | null
+  /** null: a decoder alone. */
+  encoder: EngineConfig | null
   decoder: EngineConfig
   /** Processes that run it: tensor, pipeline and context parallelism of the decoder, multiplied. */
   worldSize: number
@@ -47,15 +49,28 @@ export interface PairLimits {
 /** @throws TrtllmError ERR_MODEL_INVALID */
 export async function readEnginePair(path: string): Promise<EnginePair> {
   const folder = resolve(path)
-  const encoder = await readEngineConfig(folder, 'encoder')
-  const decoder = await readEngineConfig(folder, 'decoder')
+  const fileOf = (side: Side) => join(folder, side, 'config.json')
+  const hasEncoder = existsSync(join(folder, 'encoder'))
+  const configs = {
+    encoder: hasEncoder ? await readJsonFile(fileOf('encoder')) : null,
+    decoder: await readJsonFile(fileOf('decoder')),
+  }
+  return enginePair(configs, folder, fileOf)
+}
+
+/**
+ * @param nameOf the config.json of a side, for errors
+ * @throws TrtllmError ERR_MODEL_INVALID
+ */
+export function enginePair(configs: ModelConfigs, folder: string | null, nameOf: (side: Side) => string): EnginePair {
+  const encoder = configs.encoder && engineConfig(configs.encoder, nameOf('encoder'))
+  const decoder = engineConfig(configs.decoder, nameOf('decoder'))
   const [tp, pp, cp] = ['tp', 'pp', 'cp'].map((name) => countAt(decoder.model, `mapping.${name}_size`)) as number[]
   return { folder, encoder, decoder, worldSize: (tp ?? 1) * (pp ?? 1) * (cp ?? 1) }
 }
 
-async function readEngineConfig(folder: string, side: Side): Promise<EngineConfig> {
-  const file = join(folder, side, 'config.json')
-  const { version, pretrained_config: model, build_config: build } = await readJsonFile(file)
+function engineConfig(config: JsonObject, file: string): EngineConfig {
+  const { version, pretrained_config: model, build_config: build } = config
   if (!isRecord(model) || !isRecord(build)) {
     throw new TrtllmError('ERR_MODEL_INVALID', `${file} has no pretrained_config and build_config`)
   }
@@ -67,18 +82,26 @@ export function pairProblems(pair: EnginePair): PairProblem[] {
   const { encoder, decoder } = pair
   return [
     ...missingEngines(pair),
-    ...contradictions(encoder.model, decoder.model).map((message) => error('pretrained_config', message)),
-    ...buildContradictions(encoder, decoder),
-    ...unfitFlags('encoder', encoder.build),
+    ...(encoder === null ? [] : encoderProblems(encoder, decoder)),
     ...unfitFlags('decoder', decoder.build),
     ...stages(decoder),
   ]
 }
 
+function encoderProblems(encoder: EngineConfig, decoder: EngineConfig): PairProblem[] {
+  return [
+    ...contradictions(encoder.model, decoder.model).map((message) => error('pretrained_config', message)),
+    ...buildContradictions(encoder, decoder),
+    ...unfitFlags('encoder', encoder.build),
+  ]
+}
+
 const error = (field: string, message: string): PairProblem => ({ field, severity: 'error', message })
 
-function missingEngines({ folder, worldSize }: EnginePair): PairProblem[] {
-  return (['encoder', 'decoder'] as const).flatMap((side) =>
+function missingEngines({ folder, encoder, worldSize }: EnginePair): PairProblem[] {
+  if (folder === null) return []
+  const sides: Side[] = encoder === null ? ['decoder'] : ['encoder', 'decoder']
+  return sides.flatMap((side) =>
     Array.from({ length: worldSize }, (_, rank) => `${side}/rank${rank}.engine`)
       .filter((file) => !existsSync(join(folder, file)))
       .map((file) => error(file, `${file} is missing`)),
@@ -137,16 +160,17 @@ function stages({ model }: EngineConfig): PairProblem[] {
 }
 
 export function limitsOf({ encoder, decoder }: EnginePair): PairLimits {
+  const ofEncoder = (name: string) => (encoder === null ? Number.POSITIVE_INFINITY : limitAt(encoder.build, name))
   return {
     maxInputLength: Math.min(
-      limitAt(encoder.build, 'max_input_len'),
-      limitAt(encoder.build, 'max_num_tokens'),
+      ofEncoder('max_input_len'),
+      ofEncoder('max_num_tokens'),
       limitAt(decoder.build, 'max_encoder_input_len'),
     ),
     maxPromptLength: limitAt(decoder.build, 'max_input_len'),
     maxSequenceLength: limitAt(decoder.build, 'max_seq_len'),
     maxBeamWidth: limitAt(decoder.build, 'max_beam_width'),
-    maxBatchSize: Math.min(limitAt(encoder.build, 'max_batch_size'), limitAt(decoder.build, 'max_batch_size')),
+    maxBatchSize: Math.min(ofEncoder('max_batch_size'), limitAt(decoder.build, 'max_batch_size')),
   }
 }
 

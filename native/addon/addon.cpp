@@ -21,16 +21,18 @@
 namespace trtllm_node {
 namespace {
 
-Napi::Promise startLoading(Napi::Env env, EngineOptions options, Engine::Listeners const& listeners) {
+/// `source` holds the memory that the options refer to; it is held until the model is loaded.
+Napi::Promise startLoading(
+    Napi::Env env, EngineOptions options, Napi::Object const& source, Engine::Listeners const& listeners) {
     RequestHooks const hooks;
     installLogitsPostProcessor(options.config, hooks);
     return runOffThread(
         env,
         [options = std::move(options)] {
-            return createRuntimeExecutor(options.encoderPath, options.decoderPath, options.config, options.runtime);
+            return createRuntimeExecutor(options.model, options.config, options.runtime);
         },
-        [hooks, onResponses = Napi::Persistent(listeners.onResponses), onLogits = Napi::Persistent(listeners.onLogits)](
-            Napi::Env, std::unique_ptr<RuntimeExecutor> runtime) {
+        [hooks, source = Napi::Persistent(source), onResponses = Napi::Persistent(listeners.onResponses),
+            onLogits = Napi::Persistent(listeners.onLogits)](Napi::Env, std::unique_ptr<RuntimeExecutor> runtime) {
             return Engine::wrap(onResponses.Env(), std::move(runtime), hooks, {onResponses.Value(), onLogits.Value()});
         });
 }
@@ -40,7 +42,7 @@ Napi::Value createEngine(Napi::CallbackInfo const& info) {
     try {
         Engine::Listeners const listeners{
             requireFunction(info[1], "onResponses"), requireFunction(info[2], "onLogits")};
-        return startLoading(info.Env(), readEngineOptions(info[0]), listeners);
+        return startLoading(info.Env(), readEngineOptions(info[0]), info[0].As<Napi::Object>(), listeners);
     } catch (std::exception const& error) {
         auto const deferred = Napi::Promise::Deferred::New(info.Env());
         deferred.Reject(toJsError(info.Env(), error).Value());

@@ -19,6 +19,54 @@ template <> struct EnumNames<tle::CapacitySchedulerPolicy> {
     }};
 };
 
+template <> struct EnumNames<tle::DecodingMode> {
+    static constexpr std::array<std::pair<char const*, tle::DecodingMode>, 5> kNAMES{{
+        {"auto", tle::DecodingMode::Auto()},
+        {"top-k", tle::DecodingMode::TopK()},
+        {"top-p", tle::DecodingMode::TopP()},
+        {"top-k-top-p", tle::DecodingMode::TopKTopP()},
+        {"beam-search", tle::DecodingMode::BeamSearch()},
+    }};
+};
+
+template <> struct EnumNames<tle::ModelType> {
+    static constexpr std::array<std::pair<char const*, tle::ModelType>, 2> kNAMES{{
+        {"encoder-decoder", tle::ModelType::kENCODER_DECODER},
+        {"decoder-only", tle::ModelType::kDECODER_ONLY},
+    }};
+};
+
+template <> struct Reader<tle::DecodingConfig> {
+    using Config = tle::DecodingConfig;
+
+    static constexpr std::tuple kFIELDS{
+        Field{"decodingMode", &Config::setDecodingMode},
+    };
+
+    static Config read(Napi::Value const& value, std::string const& path) {
+        Config config;
+        readFields(requireObject(value, path), path, config, kFIELDS);
+        return config;
+    }
+};
+
+template <> struct Reader<tle::ExtendedRuntimePerfKnobConfig> {
+    using Config = tle::ExtendedRuntimePerfKnobConfig;
+
+    static constexpr std::tuple kFIELDS{
+        Field{"multiBlockMode", &Config::setMultiBlockMode},
+        Field{"enableContextFMHAFP32Acc", &Config::setEnableContextFMHAFP32Acc},
+        Field{"cudaGraphMode", &Config::setCudaGraphMode},
+        Field{"cudaGraphCacheSize", &Config::setCudaGraphCacheSize, Range{0, kPOSITIVE.max}},
+    };
+
+    static Config read(Napi::Value const& value, std::string const& path) {
+        Config config;
+        readFields(requireObject(value, path), path, config, kFIELDS);
+        return config;
+    }
+};
+
 template <> struct Reader<tle::SchedulerConfig> {
     static tle::SchedulerConfig read(Napi::Value const& value, std::string const& path) {
         return construct<tle::SchedulerConfig>(requireObject(value, path), path,
@@ -34,6 +82,10 @@ template <> struct Reader<tle::KvCacheConfig> {
         Field{"maxTokens", &Config::setMaxTokens, kPOSITIVE},
         Field{"freeGpuMemoryFraction", &Config::setFreeGpuMemoryFraction, kFRACTION},
         Field{"crossKvCacheFraction", &Config::setCrossKvCacheFraction, kFRACTION},
+        Field{"hostCacheSize", &Config::setHostCacheSize},
+        Field{"onboardBlocks", &Config::setOnboardBlocks},
+        Field{"useUvm", &Config::setUseUvm},
+        Field{"maxGpuTotalBytes", &Config::setMaxGpuTotalBytes},
     };
 
     static Config read(Napi::Value const& value, std::string const& path) {
@@ -97,6 +149,12 @@ template <> struct Reader<tle::ExecutorConfig> {
         Field{"kvCacheConfig", &Config::setKvCacheConfig},
         Field{"peftCacheConfig", &Config::setPeftCacheConfig},
         Field{"parallelConfig", &Config::setParallelConfig},
+        Field{"decodingConfig", &Config::setDecodingConfig},
+        Field{"gpuWeightsPercent", &Config::setGpuWeightsPercent, Range{0, 1}},
+        Field{"useGpuDirectStorage", &Config::setUseGpuDirectStorage},
+        Field{"extendedRuntimePerfKnobConfig", &Config::setExtendedRuntimePerfKnobConfig},
+        Field{"maxSeqIdleMicroseconds", &Config::setMaxSeqIdleMicroseconds},
+        Field{"enableTrtOverlap", &Config::setEnableTrtOverlap},
     };
 
     static Config read(Napi::Value const& value, std::string const& path) {
@@ -144,10 +202,43 @@ template <> struct Reader<RuntimeOptions> {
     }
 };
 
+template <> struct Reader<ModelBuffer> {
+    static constexpr std::tuple kFIELDS{
+        required("engine", &ModelBuffer::engine),
+        required("config", &ModelBuffer::config),
+    };
+
+    static ModelBuffer read(Napi::Value const& value, std::string const& path) {
+        ModelBuffer buffer;
+        readFields(requireObject(value, path), path, buffer, kFIELDS);
+        return buffer;
+    }
+};
+
+template <> struct Reader<ModelSource> {
+    static constexpr std::tuple kFIELDS{
+        Field{"encoderPath", &ModelSource::encoderPath},
+        Field{"decoderPath", &ModelSource::decoderPath},
+        Field{"encoderBuffer", &ModelSource::encoderBuffer},
+        Field{"decoderBuffer", &ModelSource::decoderBuffer},
+        Field{"modelType", &ModelSource::modelType},
+    };
+
+    static ModelSource read(Napi::Value const& value, std::string const& path) {
+        ModelSource source;
+        readFields(requireObject(value, path), path, source, kFIELDS);
+        bool const hasPath = !source.encoderPath.empty() || !source.decoderPath.empty();
+        if (hasPath == source.decoderBuffer.has_value() || (hasPath && source.decoderPath.empty())
+            || (hasPath && source.encoderBuffer)) {
+            throw ArgumentError(path + " must have either decoderPath or decoderBuffer, and the encoder's likewise");
+        }
+        return source;
+    }
+};
+
 EngineOptions readEngineOptions(Napi::Value const& value) {
     static constexpr std::tuple kFIELDS{
-        Field{"encoderPath", &EngineOptions::encoderPath},
-        required("decoderPath", &EngineOptions::decoderPath),
+        required("model", &EngineOptions::model),
         required("config", &EngineOptions::config),
         required("runtime", &EngineOptions::runtime),
     };

@@ -1,4 +1,4 @@
-/// RawEngineOptions of lib/native.ts.
+/// RawEngineOptions of lib/raw-config.ts.
 #pragma once
 
 #include "napiSetup.h"
@@ -6,13 +6,10 @@
 
 #include <tensorrt_llm/executor/executor.h>
 
-#include <filesystem>
-
 namespace trtllm_node {
 
 struct EngineOptions {
-    std::filesystem::path encoderPath; ///< empty: a decoder-only model
-    std::filesystem::path decoderPath;
+    ModelSource model; ///< what is in memory belongs to the JavaScript object
     tensorrt_llm::executor::ExecutorConfig config;
     RuntimeOptions runtime;
 };

@@ -73,11 +73,13 @@ Napi::Object Engine::wrap(
     Napi::Env env, std::unique_ptr<RuntimeExecutor> runtime, RequestHooks hooks, Listeners const& listeners) {
     Napi::Object limits = toJs(env, runtime->limits());
     limits.Freeze();
+    auto const canEnqueue = Napi::Boolean::New(env, runtime->executor().canEnqueueRequests());
     auto held = std::make_unique<std::shared_ptr<Engine>>(
         std::make_shared<Engine>(env, std::move(runtime), std::move(hooks), listeners));
     Napi::Object object = Napi::Object::New(env);
     object.DefineProperties({
         Napi::PropertyDescriptor::Value("limits", limits, napi_enumerable),
+        Napi::PropertyDescriptor::Value("canEnqueueRequests", canEnqueue, napi_enumerable),
         methodProperty<&Engine::enqueue>(env, "enqueue"),
         methodProperty<&Engine::cancel>(env, "cancel"),
         methodProperty<&Engine::releaseAdapters>(env, "releaseAdapters"),

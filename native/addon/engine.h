@@ -27,8 +27,7 @@ public:
         Napi::Function onLogits;
     };
 
-    /// The JavaScript object: limits, enqueue, cancel, releaseAdapters, pinAdapter, snapshot, takeStats, close.
-    /// `hooks`: those of the runtime.
+    /// The JavaScript object: RawEngine. `hooks`: those of the runtime.
     [[nodiscard]] static Napi::Object wrap(
         Napi::Env env, std::unique_ptr<RuntimeExecutor> runtime, RequestHooks hooks, Listeners const& listeners);
 

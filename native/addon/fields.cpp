@@ -129,6 +129,14 @@ std::filesystem::path Reader<std::filesystem::path>::read(Napi::Value const& val
     return text;
 }
 
+Bytes Reader<Bytes>::read(Napi::Value const& value, std::string const& path) {
+    if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array) {
+        refuse(value, path, "a Uint8Array");
+    }
+    auto const array = value.As<Napi::Uint8Array>();
+    return {array.Data(), array.ByteLength()};
+}
+
 std::vector<std::int32_t> Reader<std::vector<std::int32_t>>::read(Napi::Value const& value, std::string const& path) {
     if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_int32_array) {
         refuse(value, path, "an Int32Array");

@@ -22,6 +22,7 @@
 #include <limits>
 #include <list>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -72,7 +73,8 @@ void refuseUnknown(Napi::Object const& object, std::string const& path, std::ini
 /// `static T read(Napi::Value const& value, std::string const& path)`.
 template <typename T> struct Reader;
 
-/// The JavaScript names of an enumeration: `static constexpr std::array<std::pair<char const*, T>, n> kNAMES`.
+/// The JavaScript names of an enumeration, or of a class like one:
+/// `static constexpr std::array<std::pair<char const*, T>, n> kNAMES`.
 template <typename T> struct EnumNames;
 
 template <typename T>
@@ -102,13 +104,21 @@ template <> struct Reader<std::vector<std::int32_t>> {
     static std::vector<std::int32_t> read(Napi::Value const& value, std::string const& path);
 };
 
+/// The memory of a Uint8Array, not a copy: JavaScript must neither run nor collect the array while it is looked at,
+/// unless somebody holds it.
+using Bytes = std::span<std::uint8_t const>;
+
+template <> struct Reader<Bytes> { static Bytes read(Napi::Value const& value, std::string const& path); };
+
 /// An array of Int32Arrays.
 template <> struct Reader<std::list<std::vector<std::int32_t>>> {
     static std::list<std::vector<std::int32_t>> read(Napi::Value const& value, std::string const& path);
 };
 
 template <typename T>
-requires std::is_enum_v<T>
+requires requires {
+    EnumNames<T>::kNAMES;
+}
 struct Reader<T> {
     static T read(Napi::Value const& value, std::string const& path) {
         std::string choices;

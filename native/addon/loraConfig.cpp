@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <span>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -15,9 +14,6 @@ namespace tle = tensorrt_llm::executor;
 
 namespace trtllm_node {
 namespace {
-
-/// Memory of JavaScript: to be copied before JavaScript runs again.
-using Bytes = std::span<std::uint8_t const>;
 
 /// LoraWeights of lib/lora/tensors.ts as it crosses.
 struct RawWeights {
@@ -68,16 +64,6 @@ tle::Tensor copyOf(Bytes data, tle::DataType dtype, std::array<tle::SizeType32, 
 template <> struct EnumNames<tle::DataType> {
     static constexpr std::array<std::pair<char const*, tle::DataType>, 3> kNAMES{
         {{"float32", tle::DataType::kFP32}, {"float16", tle::DataType::kFP16}, {"bfloat16", tle::DataType::kBF16}}};
-};
-
-template <> struct Reader<Bytes> {
-    static Bytes read(Napi::Value const& value, std::string const& path) {
-        if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array) {
-            refuse(value, path, "a Uint8Array");
-        }
-        auto const array = value.As<Napi::Uint8Array>();
-        return {array.Data(), array.ByteLength()};
-    }
 };
 
 template <> struct Reader<Weights> {

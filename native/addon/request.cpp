@@ -2,9 +2,8 @@
 
 #include "fields.h"
 #include "loraConfig.h"
-#include "tensors.h"
+#include "tensorReader.h"
 
-#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <list>
@@ -66,20 +65,6 @@ template <> struct Reader<tle::OutputConfig> {
         Config config;
         readFields(requireObject(value, path), path, config, kFIELDS);
         return config;
-    }
-};
-
-/// A Float32Array as a tensor of one dimension; the values are copied.
-template <> struct Reader<tle::Tensor> {
-    static tle::Tensor read(Napi::Value const& value, std::string const& path) {
-        if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_float32_array) {
-            refuse(value, path, "a Float32Array");
-        }
-        auto const array = value.As<Napi::Float32Array>();
-        auto const length = static_cast<tle::Shape::DimType64>(array.ElementLength());
-        tle::Tensor tensor = tle::Tensor::cpu(tle::DataType::kFP32, {length});
-        std::copy_n(array.Data(), array.ElementLength(), floatsOf(tensor).begin());
-        return tensor;
     }
 };
 
@@ -166,7 +151,11 @@ IncomingRequest readRequest(Napi::Value const& value) {
     static constexpr std::tuple kFIELDS{
         AlreadyRead{"inputTokenIds"},
         AlreadyRead{"maxTokens"},
-        required("encoderInputTokenIds", &Request::setEncoderInputTokenIds),
+        Field{"encoderInputTokenIds", &Request::setEncoderInputTokenIds},
+        Field{"encoderInputFeatures", &Request::setEncoderInputFeatures},
+        Field{"encoderOutputLength", &Request::setEncoderOutputLength, kPOSITIVE},
+        Field{"crossAttentionMask", &Request::setCrossAttentionMask},
+        Field{"languageAdapterUid", &Request::setLanguageAdapterUid},
         Field{"streaming", &Request::setStreaming},
         Field{"returnAllGeneratedTokens", &Request::setReturnAllGeneratedTokens},
         Field{"endId", &Request::setEndId},

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <chrono>
 #include <limits>
+#include <optional>
 #include <utility>
 
 namespace tle = tensorrt_llm::executor;
@@ -20,7 +21,7 @@ constexpr std::uint8_t kFINAL = 1;
 constexpr std::uint8_t kSEQUENCE_FINAL = 2;
 constexpr std::uint8_t kERROR = 4;
 
-constexpr std::size_t kTIMINGS = 4;
+constexpr std::size_t kTIMINGS = 7;
 constexpr std::int32_t kUNKNOWN = -1;
 constexpr double kNAN = std::numeric_limits<double>::quiet_NaN();
 
@@ -91,11 +92,13 @@ void PackedResponses::appendError(tle::IdType id, std::string message) {
     appendHead(id, kFINAL | kSEQUENCE_FINAL | kERROR, 0);
 }
 
-/// Milliseconds from the arrival to the start, the end of the encoder pass, the first and the last token.
+/// Milliseconds from the arrival to the start, the end of the encoder pass, the first and the last token; iterations of
+/// the request's decoder, and the numbers of the first and the last that ran it.
 void PackedResponses::appendTimings(tle::Response const& response) {
     auto const& metrics = response.getResult().requestPerfMetrics;
+    double const decodingIter = response.getResult().decodingIter;
     if (!metrics) {
-        mTimings.insert(mTimings.end(), kTIMINGS, kNAN);
+        mTimings.insert(mTimings.end(), {kNAN, kNAN, kNAN, kNAN, decodingIter, kNAN, kNAN});
         return;
     }
     auto const& times = metrics->timingMetrics;
@@ -107,6 +110,8 @@ void PackedResponses::appendTimings(tle::Response const& response) {
         mTimings.push_back(
             isReached ? std::chrono::duration<double, std::milli>(time - times.arrivalTime).count() : kNAN);
     }
+    auto const number = [](std::optional<tle::IterationType> iter) { return iter ? static_cast<double>(*iter) : kNAN; };
+    mTimings.insert(mTimings.end(), {decodingIter, number(metrics->firstIter), number(metrics->lastIter)});
 }
 
 void PackedResponses::appendHead(tle::IdType id, std::uint8_t flags, tle::SizeType32 index) {

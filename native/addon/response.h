@@ -43,7 +43,7 @@ private:
     std::vector<std::uint32_t> mLogProbOffsets{0};
     std::vector<float> mLogProbs;
     std::vector<float> mCumLogProbs;
-    std::vector<double> mTimings; ///< 4 for each response
+    std::vector<double> mTimings; ///< 7 for each response
     std::vector<std::int32_t> mStable;
     std::vector<std::string> mErrors;
 

@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -54,6 +55,23 @@ struct RuntimeOptions {
     RuntimeLimits engineLimits;
 };
 
+/// Half of a model in memory that outlives the loading.
+struct ModelBuffer {
+    std::span<std::uint8_t const> engine; ///< embedded: the content of rank0.safetensors
+    std::string config;                   ///< the text of config.json
+};
+
+/// Where a model is: both halves as folders or both in memory.
+struct ModelSource {
+    std::filesystem::path encoderPath; ///< empty: there is none
+    std::filesystem::path decoderPath;
+    std::optional<ModelBuffer> encoderBuffer;
+    std::optional<ModelBuffer> decoderBuffer;
+    /// Without an encoder, kENCODER_DECODER is the decoder of such a model alone, whose requests bring the encoder's
+    /// output as encoderInputFeatures; kDECODER_ONLY is a model that never had one.
+    tensorrt_llm::executor::ModelType modelType = tensorrt_llm::executor::ModelType::kENCODER_DECODER;
+};
+
 /// The state between two iterations. What the runtime does not have is absent.
 struct RuntimeSnapshot {
     std::int32_t numQueuedRequests = 0;
@@ -75,8 +93,8 @@ public:
     /// Drops an adapter from the cache as soon as no request uses it; unknown ids are ignored. A runtime without this
     /// does nothing.
     virtual void releaseAdapter(std::uint64_t taskId) = 0;
-    /// Keeps an adapter from eviction, from when it is or becomes cached, or no longer does. A runtime without this does
-    /// nothing.
+    /// Keeps an adapter from eviction, from when it is or becomes cached, or no longer does. A runtime without this
+    /// does nothing.
     virtual void pinAdapter(std::uint64_t taskId, bool isPinned) = 0;
     [[nodiscard]] virtual RuntimeSnapshot snapshot() = 0;
     /// What was recorded since the last call; reading takes it.
@@ -97,16 +115,15 @@ public:
 /// "embedded" or "tensorrt-llm".
 [[nodiscard]] char const* runtimeName();
 
-/// Names of the RuntimeOptions fields and calls ("releaseAdapter", "pinAdapter") that this runtime has; TypeScript
-/// refuses the others by name. Also "mixedBeamWidths": requests of several beam widths run side by side; without it
-/// TypeScript sends one width at a time.
+/// Names of the RuntimeOptions fields, the options for GPUs ("kvCache.useUvm") and the calls ("releaseAdapter",
+/// "pinAdapter") that this runtime has; TypeScript refuses the others by name. Also "mixedBeamWidths": requests of
+/// several beam widths run side by side; without it TypeScript sends one width at a time. "encoderInputFeatures":
+/// encoders may read features instead of tokens.
 [[nodiscard]] std::vector<std::string> runtimeCapabilities();
 
-/// Loads an encoder-decoder pair, or a decoder-only model if `encoderPath` is empty. Blocks for as long as loading
-/// takes.
+/// Loads a model; blocks for as long as that takes.
 /// @throws std::exception with a message that starts with "[ERR_…]" where the cause is known.
-[[nodiscard]] std::unique_ptr<RuntimeExecutor> createRuntimeExecutor(std::filesystem::path const& encoderPath,
-    std::filesystem::path const& decoderPath, tensorrt_llm::executor::ExecutorConfig const& config,
-    RuntimeOptions const& options);
+[[nodiscard]] std::unique_ptr<RuntimeExecutor> createRuntimeExecutor(
+    ModelSource const& model, tensorrt_llm::executor::ExecutorConfig const& config, RuntimeOptions const& options);
 
 } // namespace trtllm_node

@@ -35,13 +35,13 @@ public:
             .decoderVocabSize = engine.runner().decoderConfig().vocabSize,
             .tokensPerBlock = limits.tokensPerBlock,
             .encoderTokenBudget = limits.encoderTokenBudget,
+            .maxAdapterRank = limits.adapters.maxRank,
             .numSelfBlocks = limits.numSelfBlocks,
             .numCrossBlocks = limits.numCrossBlocks,
             .selfCacheBytes = bytesOf(limits.numSelfBlocks),
             .crossCacheBytes = bytesOf(limits.numCrossBlocks),
             .threads = mThreads,
-            .weights = mWeights,
-            .maxAdapterRank = limits.adapters.maxRank};
+            .weights = mWeights};
     }
 
     [[nodiscard]] RuntimeSnapshot snapshot() override {
@@ -73,6 +73,16 @@ private:
     std::string mWeights;
 };
 
+/// null if the model does not have it
+std::shared_ptr<texec::Model> openComponent(std::filesystem::path const& path, std::optional<ModelBuffer> const& buffer,
+    embedded::Component component, embedded::EmbeddedOptions const& options) {
+    if (buffer) {
+        texec::BufferView const weights{buffer->engine.data(), buffer->engine.size()};
+        return std::make_shared<texec::Model>(weights, buffer->config, component, options);
+    }
+    return path.empty() ? nullptr : std::make_shared<texec::Model>(path, component, options);
+}
+
 } // namespace
 
 std::optional<std::chrono::steady_clock::time_point> encodedTime(texec::Response const& response) {
@@ -92,15 +102,17 @@ std::vector<std::string> runtimeCapabilities() {
         "stableBeamPrefix", "releaseAdapter", "pinAdapter"};
 }
 
-std::unique_ptr<RuntimeExecutor> createRuntimeExecutor(std::filesystem::path const& encoderPath,
-    std::filesystem::path const& decoderPath, texec::ExecutorConfig const& config, RuntimeOptions const& options) {
-    if (encoderPath.empty()) {
+std::unique_ptr<RuntimeExecutor> createRuntimeExecutor(
+    ModelSource const& model, texec::ExecutorConfig const& config, RuntimeOptions const& options) {
+    if (model.modelType != texec::ModelType::kENCODER_DECODER) {
         throw std::invalid_argument("[ERR_UNSUPPORTED] the embedded runtime runs encoder-decoder models only");
     }
     embedded::EmbeddedOptions const embeddedOptions{
         options.threads, options.weights, options.tokensPerBlock, options.encoderTokenBudget, options.reuseEncoder};
-    auto const encoder = std::make_shared<texec::Model>(encoderPath, embedded::Component::kENCODER, embeddedOptions);
-    auto const decoder = std::make_shared<texec::Model>(decoderPath, embedded::Component::kDECODER, embeddedOptions);
+    auto const encoder =
+        openComponent(model.encoderPath, model.encoderBuffer, embedded::Component::kENCODER, embeddedOptions);
+    auto const decoder =
+        openComponent(model.decoderPath, model.decoderBuffer, embedded::Component::kDECODER, embeddedOptions);
     return std::make_unique<EmbeddedExecutor>(encoder, decoder, config);
 }
 

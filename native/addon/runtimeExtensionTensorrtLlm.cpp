@@ -17,13 +17,24 @@ namespace {
 
 namespace tle = tensorrt_llm::executor;
 
-std::unique_ptr<tle::Executor> construct(std::filesystem::path const& encoderPath,
-    std::filesystem::path const& decoderPath, tle::ExecutorConfig const& config) {
+tle::BufferView viewOf(ModelBuffer const& buffer) {
+    return {buffer.engine.data(), buffer.engine.size()};
+}
+
+std::unique_ptr<tle::Executor> construct(ModelSource const& model, tle::ExecutorConfig const& config) {
     CrashHandlersGuard const guard;
-    if (encoderPath.empty()) {
-        return std::make_unique<tle::Executor>(decoderPath, tle::ModelType::kDECODER_ONLY, config);
+    auto const& [encoderPath, decoderPath, encoder, decoder, modelType] = model;
+    if (decoder && encoder) {
+        return std::make_unique<tle::Executor>(
+            viewOf(*encoder), encoder->config, viewOf(*decoder), decoder->config, modelType, config);
     }
-    return std::make_unique<tle::Executor>(encoderPath, decoderPath, tle::ModelType::kENCODER_DECODER, config);
+    if (decoder) {
+        return std::make_unique<tle::Executor>(viewOf(*decoder), decoder->config, modelType, config);
+    }
+    if (encoderPath.empty()) {
+        return std::make_unique<tle::Executor>(decoderPath, modelType, config);
+    }
+    return std::make_unique<tle::Executor>(encoderPath, decoderPath, modelType, config);
 }
 
 std::int32_t usedBlocks(std::optional<tle::KvCacheStats> const& stats) {
@@ -104,13 +115,14 @@ char const* runtimeName() {
 }
 
 std::vector<std::string> runtimeCapabilities() {
-    return {};
+    return {"encoderInputFeatures", "gpuWeightsPercent", "useGpuDirectStorage", "extendedRuntimePerfKnobConfig",
+        "maxSeqIdleMicroseconds", "enableTrtOverlap", "parallel", "kvCache.hostCacheSize", "kvCache.onboardBlocks",
+        "kvCache.useUvm", "kvCache.maxGpuTotalBytes"};
 }
 
-std::unique_ptr<RuntimeExecutor> createRuntimeExecutor(std::filesystem::path const& encoderPath,
-    std::filesystem::path const& decoderPath, tle::ExecutorConfig const& config, RuntimeOptions const& options) {
-    return std::make_unique<TensorrtLlmExecutor>(
-        construct(encoderPath, decoderPath, config), config, options.engineLimits);
+std::unique_ptr<RuntimeExecutor> createRuntimeExecutor(
+    ModelSource const& model, tle::ExecutorConfig const& config, RuntimeOptions const& options) {
+    return std::make_unique<TensorrtLlmExecutor>(construct(model, config), config, options.engineLimits);
 }
 
 } // namespace trtllm_node

@@ -33,6 +33,7 @@ export function createFakeEngine(
   let lastId = 0
   const raw: RawEngine = {
     limits: requestContext.limits,
+    canEnqueueRequests: true,
     enqueue(requests) {
       sent.push(requests)
       return requests.map((request) => refuse(request) ?? ++lastId)
@@ -92,7 +93,7 @@ export function responses(all: FakeResponse[]): RawResponseBatch {
     logProbOffsets: offsets(logProbs.map(({ length }) => length)),
     logProbs: Float32Array.from(logProbs.flat()),
     cumLogProbs: Float32Array.from(rows, () => Number.NaN),
-    timings: new Float64Array(4 * all.length).fill(Number.NaN),
+    timings: new Float64Array(7 * all.length).fill(Number.NaN),
     stable: Int32Array.from(all, ({ stable = -1 }) => stable),
     errors: all.flatMap(({ error }) => error ?? []),
     tensors: [],

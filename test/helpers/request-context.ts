@@ -27,6 +27,8 @@ export const requestContext: RequestContext = {
   },
   defaults: { generation: undefined, languages: undefined },
   gatherGenerationLogits: false,
+  featureSize: 4,
+  encoderTakesFeatures: false,
   findAdapter: (name) => {
     throw new TrtllmError('ERR_LORA_NOT_FOUND', name)
   },

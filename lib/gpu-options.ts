@@ -1,0 +1,127 @@
+/** Engine options of TensorRT-LLM on GPUs, as the executor names them. The embedded runtime refuses them by name. */
+import type { RawExecutorConfig, RawKvCacheConfig } from './raw-config.js'
+import {
+  arrayOf,
+  boolean,
+  defined,
+  type FieldValidators,
+  fields,
+  integer,
+  invalid,
+  number,
+  type Validator,
+} from './validate.js'
+
+/** GPU only. */
+export interface GpuOptions {
+  /** Part of the weights that is kept in GPU memory, 0 to 1, for engines built with weight streaming. @default 1 */
+  gpuWeightsPercent?: number | undefined
+  /** Read weights straight from storage into GPU memory. @default false */
+  useGpuDirectStorage?: boolean | undefined
+  extendedRuntimePerfKnobConfig?: ExtendedRuntimePerfKnobOptions | undefined
+  /** Microseconds for which an idle sequence keeps its place, >= 1. @default 180_000_000 */
+  maxSeqIdleMicroseconds?: number | undefined
+  /** Prepare the next step on the host while the GPU runs. @default false */
+  enableTrtOverlap?: boolean | undefined
+  parallel?: ParallelOptions | undefined
+}
+
+/** GPU only. */
+export interface ExtendedRuntimePerfKnobOptions {
+  /** Several blocks of threads for one sequence in the attention of generation steps. @default true */
+  multiBlockMode?: boolean | undefined
+  /** Accumulate the attention of prompts in float32. @default false */
+  enableContextFMHAFP32Acc?: boolean | undefined
+  /** Run generation steps as CUDA graphs. @default false */
+  cudaGraphMode?: boolean | undefined
+  /** Graphs that are kept, >= 0. @default 0 */
+  cudaGraphCacheSize?: number | undefined
+}
+
+/** GPU only. One process for each GPU, started by mpirun. */
+export interface ParallelOptions {
+  /** GPUs by their numbers, at least one. @default by rank */
+  deviceIds?: readonly number[] | undefined
+  /** MPI ranks that run the model, at least one. @default all */
+  participantIds?: readonly number[] | undefined
+}
+
+/** GPU only. */
+export interface GpuKvCacheOptions {
+  /** Bytes of host memory that blocks may be moved to. @default 0 */
+  hostCacheSize?: number | undefined
+  /** Bring moved blocks back before use. @default true */
+  onboardBlocks?: boolean | undefined
+  /** Unified memory. @default false */
+  useUvm?: boolean | undefined
+  /** Bytes of both caches; 0: no limit of this kind. @default 0 */
+  maxGpuTotalBytes?: number | undefined
+}
+
+const KNOB_FIELDS: FieldValidators<ExtendedRuntimePerfKnobOptions> = {
+  multiBlockMode: boolean,
+  enableContextFMHAFP32Acc: boolean,
+  cudaGraphMode: boolean,
+  cudaGraphCacheSize: integer(0),
+}
+
+const idList: Validator<readonly number[]> = (value, path) => {
+  const ids = arrayOf(integer(0), 'an array of integers >= 0')(value, path)
+  if (ids.length > 0) return ids
+  throw invalid(path, 'an array of at least one integer', value)
+}
+
+const PARALLEL_FIELDS: FieldValidators<ParallelOptions> = { deviceIds: idList, participantIds: idList }
+
+const bytes = integer(0, Number.MAX_SAFE_INTEGER)
+
+export const GPU_FIELDS: FieldValidators<GpuOptions> = {
+  gpuWeightsPercent: number('from 0 to 1', (value) => value >= 0 && value <= 1),
+  useGpuDirectStorage: boolean,
+  extendedRuntimePerfKnobConfig: fields<ExtendedRuntimePerfKnobOptions>(KNOB_FIELDS),
+  maxSeqIdleMicroseconds: integer(1, Number.MAX_SAFE_INTEGER),
+  enableTrtOverlap: boolean,
+  parallel: fields<ParallelOptions>(PARALLEL_FIELDS),
+}
+
+export const GPU_KV_CACHE_FIELDS: FieldValidators<GpuKvCacheOptions> = {
+  hostCacheSize: bytes,
+  onboardBlocks: boolean,
+  useUvm: boolean,
+  maxGpuTotalBytes: bytes,
+}
+
+type WithGpuOptions = GpuOptions & { kvCache?: GpuKvCacheOptions | undefined }
+
+/** Those that are given, as capabilities name them. */
+export function gpuOptionNames(options: WithGpuOptions): string[] {
+  const given = (object: object, known: object) =>
+    Object.keys(known).filter((name) => Reflect.get(object, name) !== undefined)
+  return [
+    ...given(options, GPU_FIELDS),
+    ...given(options.kvCache ?? {}, GPU_KV_CACHE_FIELDS).map((name) => `kvCache.${name}`),
+  ]
+}
+
+export function toGpuConfig(options: GpuOptions): RawExecutorConfig {
+  const { gpuWeightsPercent, useGpuDirectStorage, maxSeqIdleMicroseconds, enableTrtOverlap, parallel } = options
+  const knobs = options.extendedRuntimePerfKnobConfig
+  return defined({
+    gpuWeightsPercent,
+    useGpuDirectStorage,
+    maxSeqIdleMicroseconds,
+    enableTrtOverlap,
+    extendedRuntimePerfKnobConfig: knobs && defined(knobs),
+    parallelConfig:
+      parallel &&
+      defined({
+        deviceIds: parallel.deviceIds && Int32Array.from(parallel.deviceIds),
+        participantIds: parallel.participantIds && Int32Array.from(parallel.participantIds),
+      }),
+  })
+}
+
+export function toGpuKvCacheConfig(options: GpuKvCacheOptions): RawKvCacheConfig {
+  const { hostCacheSize, onboardBlocks, useUvm, maxGpuTotalBytes } = options
+  return defined({ hostCacheSize, onboardBlocks, useUvm, maxGpuTotalBytes })
+}
