@@ -69,7 +69,7 @@ export const ENCODER_INPUT_FIELDS: FieldValidators<EncoderInputOptions> = {
 
 /** How features fit a model. */
 export interface FeatureRules {
-  /** Columns; null: not known. */
+  /** Columns that a decoder alone takes; null: not known. */
   featureSize: number | null
   /** Whether its encoder may read features instead of tokens. */
   encoderTakesFeatures: boolean
@@ -98,15 +98,21 @@ export function toFeatures(
   if (!alone && !encoderTakesFeatures) {
     throw refused('encoderInputFeatures must not be given: the encoder of this model takes token ids')
   }
-  const [tokens = 0, width = 0] = features.shape
-  if (tokens > limits.maxInputLength) {
-    const expected = `1 to ${limits.maxInputLength} tokens (limits.maxInputLength)`
+  return toRawFeatures(features, limits, alone ? featureSize : null)
+}
+
+function toRawFeatures({ shape, data }: Tensor, { maxInputLength }: RawLimits, size: number | null): RawInputTensor {
+  const [tokens = 0, width = 0] = shape
+  if (tokens > maxInputLength) {
+    const expected = `1 to ${maxInputLength} tokens (limits.maxInputLength)`
     throw refused(`encoderInputFeatures must have ${expected}, got ${tokens}`)
   }
-  if (alone && featureSize !== null && width !== featureSize) {
-    throw refused(`encoderInputFeatures must have the model's hidden size, ${featureSize} columns, got ${width}`)
+  if (size !== null && width !== size) {
+    throw refused(`encoderInputFeatures must have the encoder's hidden size, ${size} columns, got ${width}`)
   }
-  return { shape: Int32Array.of(tokens, width), data: features.data.slice() } // it is sent later
+  const odd = data.findIndex((value) => !Number.isFinite(value))
+  if (odd >= 0) throw refused(`encoderInputFeatures must be finite, number ${odd} is ${data[odd]}`)
+  return { shape: Int32Array.of(tokens, width), data: data.slice() } // it is sent later
 }
 
 /** What the encoder reads, and what goes with it. */

@@ -139,8 +139,8 @@ function createEngine(
   const { raw, fleet, adapters } = parts
   const limits = Object.freeze({ ...raw.limits })
   const { tokenizer } = options
-  const { specialTokenIds, decoder } = model
-  const context = { limits, specialTokenIds, featureSize: decoder.hiddenSize, findAdapter: adapters.find, ...options }
+  const { specialTokenIds, encoderHiddenSize: featureSize } = model
+  const context = { limits, specialTokenIds, featureSize, findAdapter: adapters.find, ...options }
   const statsReader = createStatsReader(raw)
   let closing: Promise<void> | undefined
 

@@ -48,6 +48,8 @@ export interface Model {
   /** null: a decoder alone, whose requests bring `encoderInputFeatures`. */
   encoder: ModelPart | null
   decoder: ModelPart
+  /** Columns of the encoder's output. */
+  encoderHiddenSize: number | null
   specialTokenIds: SpecialTokenIds
   /** tokenizer.json of the folder, if it has one. */
   tokenizerFile: string | null
@@ -97,7 +99,7 @@ function modelKind(folder: string): ModelKind {
     })
   }
   throw new TrtllmError('ERR_MODEL_INVALID', `${folder} is no encoder-decoder model folder`, {
-    hint: 'expected decoder/ and, unless it is a decoder alone, encoder/, each with config.json and rank0.safetensors (or rank0.engine)',
+    hint: 'expected encoder/ and decoder/ (or decoder/ alone), each with config.json and rank0.safetensors (or rank0.engine)',
   })
 }
 
@@ -157,7 +159,7 @@ export function describePart(config: Record<string, unknown>): ModelPart {
 export function describeDecoder(
   config: Record<string, unknown>,
   name: string,
-): Pick<Model, 'modelType' | 'specialTokenIds'> {
+): Pick<Model, 'modelType' | 'encoderHiddenSize' | 'specialTokenIds'> {
   const id = (field: string) => {
     const value = config[field] ?? null
     if (value === null || (typeof value === 'number' && Number.isInteger(value) && value >= 0)) return value
@@ -168,6 +170,7 @@ export function describeDecoder(
   }
   return {
     modelType: text(config, 'model_type'),
+    encoderHiddenSize: count(config, 'encoder_hidden_size') ?? count(config, 'hidden_size'),
     specialTokenIds: {
       decoderStart: id('decoder_start_token_id'),
       end: id('eos_token_id'),

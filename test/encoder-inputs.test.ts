@@ -156,8 +156,12 @@ test.each<[object, string]>([
   [{}, 'encoderInputFeatures must be given: the model is a decoder alone'],
   [{ input: 'a' }, 'input must not be given: the model is a decoder alone, which takes encoderInputFeatures'],
   [{ inputTokenIds: [3], ...features(2, 4) }, 'inputTokenIds must not be given: the model is a decoder alone'],
-  [features(2, 5), "encoderInputFeatures must have the model's hidden size, 4 columns, got 5"],
+  [features(2, 5), "encoderInputFeatures must have the encoder's hidden size, 4 columns, got 5"],
   [features(21, 4), 'encoderInputFeatures must have 1 to 20 tokens (limits.maxInputLength), got 21'],
+  [
+    { encoderInputFeatures: { shape: [1, 4], data: Float32Array.of(0, 0, Number.NaN, 0) } },
+    'encoderInputFeatures must be finite, number 2 is NaN',
+  ],
   [features(2, 4, 7), 'encoderInputFeatures must be { shape: [tokens, hidden size]'],
   [features(0, 4), 'encoderInputFeatures must be { shape: [tokens, hidden size]'],
   [{ encoderInputFeatures: { shape: [1, 1], data: [1] } }, 'encoderInputFeatures must be { shape'],

@@ -2,8 +2,11 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { chooseRuntime } from '../lib/config.js'
+import { readEngineLimits } from '../lib/engine-limits.js'
 import { Engine, type ModelBuffers } from '../lib/index.js'
 import { loadAddon } from '../lib/native.js'
+import { openModel } from '../lib/open-model.js'
 import { sampleCheckpoint } from './helpers/sample.js'
 
 function buffers(side: 'encoder' | 'decoder'): ModelBuffers['decoder'] {
@@ -73,6 +76,51 @@ describe('a model in memory', () => {
       engine.generate({ inputTokenIds }),
     ])
     expect(found.outputTokenIds).toEqual(expected.outputTokenIds)
+  })
+})
+
+describe('engines in memory', () => {
+  const build = { max_batch_size: 8, max_beam_width: 2, max_num_tokens: 512, max_input_len: 32, max_seq_len: 64 }
+  const paged = { ...build, max_encoder_input_len: 128, plugin_config: { tokens_per_block: 32 } }
+  const decoderEngine = {
+    version: '1.2.1',
+    pretrained_config: { architecture: 'DecoderModel', vocab_size: 40, decoder_start_token_id: 0, eos_token_id: 1 },
+    build_config: paged,
+  }
+  const open = (configs: object) =>
+    openModel(
+      Object.fromEntries(
+        Object.entries(configs).map(([side, config]) => [
+          side,
+          { engine: Uint8Array.of(1), config: JSON.stringify(config) },
+        ]),
+      ),
+      {},
+    )
+
+  test('have the limits that their configurations say, also those of a decoder alone', async () => {
+    const opened = await open({ decoder: decoderEngine })
+    expect(opened.model).toMatchObject({ kind: 'engine', encoder: null, specialTokenIds: { decoderStart: 0, end: 1 } })
+    expect(chooseRuntime(opened.model, {})).toBe('tensorrt-llm')
+    const { limits, version } = await readEngineLimits(opened, {})
+    expect(version).toBe('1.2.1')
+    expect(limits).toMatchObject({
+      encoderVocabSize: 0,
+      decoderVocabSize: 40,
+      maxInputLength: 128,
+      maxSequenceLength: 64,
+      maxBatchSize: 8,
+      maxBeamWidth: 2,
+    })
+  })
+
+  test('that contradict each other are refused by name', async () => {
+    const encoderEngine = { ...decoderEngine, build_config: { ...build, max_input_len: 64 } }
+    const opened = await open({ encoder: encoderEngine, decoder: decoderEngine })
+    await expect(readEngineLimits(opened, {})).rejects.toMatchObject({
+      code: 'ERR_MODEL_INVALID',
+      message: expect.stringContaining('the engines in memory do not fit: encoder: architecture is "DecoderModel"'),
+    })
   })
 })
 
