@@ -79,11 +79,16 @@ describe('compiling', () => {
     const installed = installStandIn('release')
     const types = join(installed.include ?? '', 'tensorrt_llm/executor/types.h')
     writeFileSync(types, `#include <cuda_fp16.h>\n${readFileSync(types, 'utf8')}`)
-    await expect(build(installed)).rejects.toMatchObject({
+    const cudaInclude = tempFolder()
+    const lack = (header: string) => ({
       code: 'ERR_RUNTIME_HEADERS',
-      message: expect.stringContaining('there is no cuda_fp16.h'),
+      message: expect.stringContaining(`there is no ${header}`),
       hint: expect.stringContaining('--cuda-include DIR'),
     })
+    await expect(build(installed)).rejects.toMatchObject(lack('cuda_fp16.h'))
+    mkdirSync(join(cudaInclude, 'crt'))
+    for (const header of ['cuda_fp16.h', 'crt/host_defines.h']) writeFileSync(join(cudaInclude, header), '')
+    await expect(build(installed, { cudaInclude })).rejects.toMatchObject(lack('nv/target'))
   })
 
   test.each(['1.1.0', '1.3.0', '1.2'])('for version %s, for which it is not written', async (version) => {

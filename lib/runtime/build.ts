@@ -1,6 +1,6 @@
 /** Compiles the addon for an installation of TensorRT-LLM, on this machine and against its own headers. */
 import { spawn } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { rename, rm, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { availableParallelism } from 'node:os'
@@ -104,12 +104,26 @@ function checkHeaders(installation: Installation, version: string, cudaInclude: 
   }
   const types = readFileSync(join(includeDir, 'tensorrt_llm/executor/types.h'), 'utf8')
   if (!types.includes('cuda_fp16.h')) return { include: includeDir, cuda: null }
-  if (cudaInclude !== null) return { include: includeDir, cuda: cudaInclude }
-  throw new TrtllmError('ERR_RUNTIME_HEADERS', `there is no cuda_fp16.h, which the headers in ${includeDir} need`, {
-    hint:
-      'install the CUDA toolkit, or from pip nvidia-cuda-runtime and nvidia-cuda-crt of the same CUDA, ' +
-      'and name the folder if it is not found: --cuda-include DIR',
-  })
+  return { include: includeDir, cuda: checkCudaHeaders(includeDir, cudaInclude) }
+}
+
+/** What cuda_fp16.h includes; CUDA 13 keeps the last one in a folder of its own. */
+const CUDA_HEADERS = [['cuda_fp16.h'], ['crt/host_defines.h'], ['nv/target', 'cccl/nv/target']] as const
+
+function checkCudaHeaders(includeDir: string, folder: string | null): string {
+  const isThere = (name: string) => folder !== null && existsSync(join(folder, name))
+  const missing = CUDA_HEADERS.find((places) => !places.some(isThere))
+  if (folder !== null && missing === undefined) return folder
+  const where = folder === null ? '' : ` in ${folder}`
+  throw new TrtllmError(
+    'ERR_RUNTIME_HEADERS',
+    `there is no ${missing?.[0]}${where}, which the headers in ${includeDir} need`,
+    {
+      hint:
+        'install the CUDA toolkit, or from pip nvidia-cuda-runtime, nvidia-cuda-crt and nvidia-cuda-cccl of CUDA 13, ' +
+        'and name the folder if it is not found: --cuda-include DIR',
+    },
+  )
 }
 
 async function compile(

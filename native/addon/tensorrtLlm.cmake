@@ -11,6 +11,9 @@ math(EXPR version "${CMAKE_MATCH_1} * 10000 + ${CMAKE_MATCH_2} * 100 + ${CMAKE_M
 target_sources(trtllm_node PRIVATE native/addon/runtimeExtensionTensorrtLlm.cpp native/addon/signalHandlers.cpp)
 target_include_directories(trtllm_node SYSTEM PRIVATE
   ${TRTLLM_NODE_TENSORRT_LLM_INCLUDE} ${TRTLLM_NODE_TENSORRT_LLM_CUDA_INCLUDE})
+if(EXISTS ${TRTLLM_NODE_TENSORRT_LLM_CUDA_INCLUDE}/cccl) # of CUDA 13, where nvcc looks by itself
+  target_include_directories(trtllm_node SYSTEM PRIVATE ${TRTLLM_NODE_TENSORRT_LLM_CUDA_INCLUDE}/cccl)
+endif()
 target_compile_definitions(trtllm_node PRIVATE
   TRTLLM_NODE_API_VERSION=${version} _GLIBCXX_USE_CXX11_ABI=${TRTLLM_NODE_TENSORRT_LLM_CXX11_ABI})
 add_library(tensorrt_llm SHARED IMPORTED)
