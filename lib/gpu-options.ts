@@ -50,8 +50,6 @@ export interface ParallelOptions {
 export interface GpuKvCacheOptions {
   /** Bytes of host memory that blocks may be moved to. @default 0 */
   hostCacheSize?: number | undefined
-  /** Bring moved blocks back before use. @default true */
-  onboardBlocks?: boolean | undefined
   /** Unified memory. @default false */
   useUvm?: boolean | undefined
   /** Bytes of both caches; 0: no limit of this kind. @default 0 */
@@ -86,7 +84,6 @@ export const GPU_FIELDS: FieldValidators<GpuOptions> = {
 
 export const GPU_KV_CACHE_FIELDS: FieldValidators<GpuKvCacheOptions> = {
   hostCacheSize: bytes,
-  onboardBlocks: boolean,
   useUvm: boolean,
   maxGpuTotalBytes: bytes,
 }
@@ -122,6 +119,6 @@ export function toGpuConfig(options: GpuOptions): RawExecutorConfig {
 }
 
 export function toGpuKvCacheConfig(options: GpuKvCacheOptions): RawKvCacheConfig {
-  const { hostCacheSize, onboardBlocks, useUvm, maxGpuTotalBytes } = options
-  return defined({ hostCacheSize, onboardBlocks, useUvm, maxGpuTotalBytes })
+  const { hostCacheSize, useUvm, maxGpuTotalBytes } = options
+  return defined({ hostCacheSize, useUvm, maxGpuTotalBytes })
 }

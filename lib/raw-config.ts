@@ -30,7 +30,6 @@ export interface RawKvCacheConfig {
   freeGpuMemoryFraction?: number
   crossKvCacheFraction?: number
   hostCacheSize?: number
-  onboardBlocks?: boolean
   useUvm?: boolean
   maxGpuTotalBytes?: number
 }

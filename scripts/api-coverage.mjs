@@ -107,6 +107,7 @@ const NOT_EXPOSED = {
     'AdditionalModelOutput AdditionalOutput',
   'prompt tuning and orchestrators, which are for decoder-only models':
     'ExecutorConfig.promptTableOffloading ExecutorConfig.recvPollPeriodMs',
+  'releases after 1.2 drop it': 'KvCacheConfig.onboardBlocks',
   'attention windows, which encoder-decoder models do not have':
     'ExecutorConfig.failFastOnAttentionWindowTooLarge KvCacheConfig.maxAttentionWindowVec KvCacheConfig.sinkTokenLength',
   'reuse of decoder prompts, which an encoder-decoder model cannot share':

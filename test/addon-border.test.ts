@@ -122,7 +122,6 @@ test('settings of GPUs reach an executor that does not look at them', async () =
     kvCacheConfig: {
       crossKvCacheFraction: 0.5,
       hostCacheSize: 1,
-      onboardBlocks: false,
       useUvm: true,
       maxGpuTotalBytes: 9,
     },

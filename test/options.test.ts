@@ -120,7 +120,7 @@ const GPU_OPTIONS = {
   enableTrtOverlap: true,
   extendedRuntimePerfKnobConfig: { multiBlockMode: false, cudaGraphMode: true, cudaGraphCacheSize: 4 },
   parallel: { deviceIds: [1, 0], participantIds: [0, 1] },
-  kvCache: { hostCacheSize: 2 ** 40, onboardBlocks: false, useUvm: true, maxGpuTotalBytes: 2 ** 33 },
+  kvCache: { hostCacheSize: 2 ** 40, useUvm: true, maxGpuTotalBytes: 2 ** 33 },
 }
 const { kvCache: gpuCache, parallel, ...gpuOptions } = GPU_OPTIONS
 

@@ -83,7 +83,6 @@ template <> struct Reader<tle::KvCacheConfig> {
         Field{"freeGpuMemoryFraction", &Config::setFreeGpuMemoryFraction, kFRACTION},
         Field{"crossKvCacheFraction", &Config::setCrossKvCacheFraction, kFRACTION},
         Field{"hostCacheSize", &Config::setHostCacheSize},
-        Field{"onboardBlocks", &Config::setOnboardBlocks},
         Field{"useUvm", &Config::setUseUvm},
         Field{"maxGpuTotalBytes", &Config::setMaxGpuTotalBytes},
     };

@@ -116,8 +116,8 @@ char const* runtimeName() {
 
 std::vector<std::string> runtimeCapabilities() {
     return {"encoderInputFeatures", "gpuWeightsPercent", "useGpuDirectStorage", "extendedRuntimePerfKnobConfig",
-        "maxSeqIdleMicroseconds", "enableTrtOverlap", "parallel", "kvCache.hostCacheSize", "kvCache.onboardBlocks",
-        "kvCache.useUvm", "kvCache.maxGpuTotalBytes"};
+        "maxSeqIdleMicroseconds", "enableTrtOverlap", "parallel", "kvCache.hostCacheSize", "kvCache.useUvm",
+        "kvCache.maxGpuTotalBytes"};
 }
 
 std::unique_ptr<RuntimeExecutor> createRuntimeExecutor(
