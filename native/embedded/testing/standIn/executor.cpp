@@ -67,9 +67,7 @@ void requireOwnEngine(std::filesystem::path const& folder, nlohmann::json const&
     }
 }
 
-std::shared_ptr<Model> openEngine(std::filesystem::path const& folder, Component component) {
-    auto const config = readEngineConfig(folder);
-    requireOwnEngine(folder, config);
+embedded::EmbeddedOptions optionsOf(nlohmann::json const& config) {
     auto const own = config.value("stand_in", nlohmann::json::object());
     embedded::EmbeddedOptions options;
     options.threads = own.value("threads", options.threads);
@@ -77,7 +75,23 @@ std::shared_ptr<Model> openEngine(std::filesystem::path const& folder, Component
     options.tokensPerBlock = own.value("tokensPerBlock", options.tokensPerBlock);
     options.encoderTokenBudget = own.value("encoderTokenBudget", options.encoderTokenBudget);
     options.reuseEncoder = own.value("reuseEncoder", options.reuseEncoder);
-    return std::make_shared<Model>(folder, component, options);
+    return options;
+}
+
+Model openEngine(std::filesystem::path const& folder, Component component) {
+    auto const config = readEngineConfig(folder);
+    requireOwnEngine(folder, config);
+    return {folder, component, optionsOf(config)};
+}
+
+Model openEngine(BufferView const& engine, std::string const& config, Component component) {
+    return {engine, config, component, optionsOf(nlohmann::json::parse(config))};
+}
+
+void requireEncoderDecoder(ModelType modelType) {
+    if (modelType != ModelType::kENCODER_DECODER) {
+        throw TllmException("[TensorRT-LLM][ERROR] the stand-in cannot run decoder-only models");
+    }
 }
 
 void requireLeader() {
@@ -93,8 +107,30 @@ void meetAllRanks() {
 
 } // namespace
 
-Executor::Executor(std::filesystem::path const&, ModelType, ExecutorConfig const&) {
-    throw TllmException("[TensorRT-LLM][ERROR] the stand-in cannot run decoder-only models");
+Executor::Executor(std::filesystem::path const& modelPath, ModelType modelType, ExecutorConfig const& executorConfig) {
+    requireEncoderDecoder(modelType);
+    startMpi();
+    mImpl = std::make_unique<Impl>(nullptr, openEngine(modelPath, Component::kDECODER), executorConfig);
+    meetAllRanks();
+}
+
+Executor::Executor(BufferView const& engineBuffer, std::string const& jsonConfigStr, ModelType modelType,
+    ExecutorConfig const& executorConfig, std::optional<std::map<std::string, Tensor>> const&) {
+    requireEncoderDecoder(modelType);
+    startMpi();
+    mImpl =
+        std::make_unique<Impl>(nullptr, openEngine(engineBuffer, jsonConfigStr, Component::kDECODER), executorConfig);
+    meetAllRanks();
+}
+
+Executor::Executor(BufferView const& encoderEngineBuffer, std::string const& encoderJsonConfigStr,
+    BufferView const& decoderEngineBuffer, std::string const& decoderJsonConfigStr, ModelType,
+    ExecutorConfig const& executorConfig) {
+    startMpi();
+    auto const encoder = openEngine(encoderEngineBuffer, encoderJsonConfigStr, Component::kENCODER);
+    auto const decoder = openEngine(decoderEngineBuffer, decoderJsonConfigStr, Component::kDECODER);
+    mImpl = std::make_unique<Impl>(&encoder, decoder, executorConfig);
+    meetAllRanks();
 }
 
 Executor::Executor(std::filesystem::path const& encoderModelPath, std::filesystem::path const& decoderModelPath,
@@ -102,7 +138,7 @@ Executor::Executor(std::filesystem::path const& encoderModelPath, std::filesyste
     startMpi();
     auto const encoder = openEngine(encoderModelPath, Component::kENCODER);
     auto const decoder = openEngine(decoderModelPath, Component::kDECODER);
-    mImpl = std::make_unique<Impl>(*encoder, *decoder, executorConfig);
+    mImpl = std::make_unique<Impl>(&encoder, decoder, executorConfig);
     meetAllRanks();
 }
 
