@@ -61,19 +61,34 @@ Napi::Array toShape(Napi::Env env, std::vector<std::uint32_t> const& lengths) {
     return shape;
 }
 
+std::uint8_t flagsOf(tle::Result const& result) {
+    return static_cast<std::uint8_t>((result.isFinal ? kFINAL : 0) | (result.isSequenceFinal ? kSEQUENCE_FINAL : 0));
+}
+
+std::uint8_t reasonOf(tle::Result const& result, std::size_t row) {
+    auto const reason =
+        row < result.finishReasons.size() ? result.finishReasons[row] : tle::FinishReason::kNOT_FINISHED;
+    return static_cast<std::uint8_t>(reason);
+}
+
 } // namespace
 
 bool isLast(tle::Response const& response) {
     return response.hasError() || response.getResult().isFinal;
 }
 
-void PackedResponses::append(tle::IdType id, tle::Response const& response, ResponseExtract extract) {
+void PackedResponses::append(
+    tle::IdType id, tle::Response const& response, ResponseExtract extract, bool bringsNewTokens) {
     if (response.hasError() || !extract.failure.empty()) {
         appendError(id, response.hasError() ? toErrorMessage(response.getErrorMsg()) : std::move(extract.failure));
         return;
     }
     tle::Result const& result = response.getResult();
-    auto const flags = (result.isFinal ? kFINAL : 0) | (result.isSequenceFinal ? kSEQUENCE_FINAL : 0);
+    bool const isPlain = extract.scores.empty() && extract.tensors.empty() && !result.logProbs;
+    if (bringsNewTokens && isPlain && continuesLast(id, result)) {
+        merge(response);
+        return;
+    }
     if (extract.scores.empty()) {
         appendResult(result);
     } else {
@@ -82,7 +97,22 @@ void PackedResponses::append(tle::IdType id, tle::Response const& response, Resp
     appendTensors(std::move(extract.tensors));
     appendTimings(response);
     mStable.push_back(stableBeamPrefix(response).value_or(kUNKNOWN));
-    appendHead(id, static_cast<std::uint8_t>(flags), result.sequenceIndex);
+    appendHead(id, flagsOf(result), result.sequenceIndex);
+}
+
+bool PackedResponses::continuesLast(tle::IdType id, tle::Result const& result) const {
+    return !mIds.empty() && mIds.back() == static_cast<double>(id)
+        && mSequenceIndices.back() == static_cast<std::uint32_t>(result.sequenceIndex);
+}
+
+void PackedResponses::merge(tle::Response const& response) {
+    tle::Result const& result = response.getResult();
+    extend(mTokens, result.outputTokenIds.front());
+    mTokenOffsets.back() = endOf(mTokens);
+    mFinishReasons.back() = reasonOf(result, 0);
+    mFlags.back() = flagsOf(result);
+    mTimings.resize(mTimings.size() - kTIMINGS);
+    appendTimings(response);
 }
 
 void PackedResponses::appendError(tle::IdType id, std::string message) {
@@ -128,9 +158,7 @@ void PackedResponses::appendResult(tle::Result const& result) {
 }
 
 void PackedResponses::appendRow(tle::Result const& result, std::size_t row) {
-    auto const reason =
-        row < result.finishReasons.size() ? result.finishReasons[row] : tle::FinishReason::kNOT_FINISHED;
-    mFinishReasons.push_back(static_cast<std::uint8_t>(reason));
+    mFinishReasons.push_back(reasonOf(result, row));
     extend(mTokens, result.outputTokenIds[row]);
     mTokenOffsets.push_back(endOf(mTokens));
     if (result.logProbs && row < result.logProbs->size()) {

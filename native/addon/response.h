@@ -16,15 +16,19 @@ namespace trtllm_node {
 /// so it may be filled on any thread.
 class PackedResponses {
 public:
-    /// `id`: of the request, also where the response comes from one of its children.
-    void append(
-        tensorrt_llm::executor::IdType id, tensorrt_llm::executor::Response const& response, ResponseExtract extract);
+    /// `id`: of the request, also where the response comes from one of its children. `bringsNewTokens`: it has only
+    /// what came since the one before, and is merged with it if that was the last one appended.
+    void append(tensorrt_llm::executor::IdType id, tensorrt_llm::executor::Response const& response,
+        ResponseExtract extract, bool bringsNewTokens);
     void appendError(tensorrt_llm::executor::IdType id, std::string message);
     [[nodiscard]] bool empty() const { return mIds.empty(); }
     /// On the JavaScript thread.
     [[nodiscard]] Napi::Object toJs(Napi::Env env) const;
 
 private:
+    [[nodiscard]] bool continuesLast(
+        tensorrt_llm::executor::IdType id, tensorrt_llm::executor::Result const& result) const;
+    void merge(tensorrt_llm::executor::Response const& response);
     void appendResult(tensorrt_llm::executor::Result const& result);
     void appendRow(tensorrt_llm::executor::Result const& result, std::size_t row);
     void appendTimings(tensorrt_llm::executor::Response const& response);

@@ -39,9 +39,10 @@ ResponsePump::ResponsePump(
 
 std::vector<ResponsePump::Enqueued> ResponsePump::enqueue(Napi::Env env, std::vector<IncomingRequest> incoming) {
     std::vector<tle::Request> requests;
-    std::vector<std::optional<IdType>> clientIds;
+    std::vector<InFlight> tracked;
     for (auto& [request, extras] : incoming) {
-        auto& clientId = clientIds.emplace_back();
+        bool const bringsNewTokens = request.getStreaming() && !request.getReturnAllGeneratedTokens();
+        auto& clientId = tracked.emplace_back(std::nullopt, bringsNewTokens).clientId;
         if (extras) {
             clientId = mRegistry->add(std::move(extras));
             request.setClientId(*clientId);
@@ -51,7 +52,7 @@ std::vector<ResponsePump::Enqueued> ResponsePump::enqueue(Napi::Env env, std::ve
     std::lock_guard const lock(mMutex);
     auto enqueued = enqueueAll(requests);
     for (std::size_t i = 0; i < enqueued.size(); ++i) {
-        track(enqueued[i], clientIds[i]);
+        track(enqueued[i], tracked[i]);
     }
     if (!mInFlight.empty()) {
         mWake.Ref(env);
@@ -81,15 +82,15 @@ std::vector<ResponsePump::Enqueued> ResponsePump::enqueueOneByOne(std::vector<tl
     return enqueued;
 }
 
-void ResponsePump::track(Enqueued const& outcome, std::optional<IdType> clientId) {
+void ResponsePump::track(Enqueued const& outcome, InFlight const& request) {
     auto const* const id = std::get_if<IdType>(&outcome);
     if (id == nullptr) {
-        mRegistry->remove(clientId);
+        mRegistry->remove(request.clientId);
         return;
     }
-    mInFlight.emplace(*id, clientId);
-    if (clientId) {
-        mIdOfClient.emplace(*clientId, *id);
+    mInFlight.emplace(*id, request);
+    if (request.clientId) {
+        mIdOfClient.emplace(*request.clientId, *id);
     }
 }
 
@@ -102,7 +103,7 @@ void ResponsePump::cancel(IdType id) {
 
 void ResponsePump::cancelAll() {
     std::lock_guard const lock(mMutex);
-    for (auto const& [id, clientId] : mInFlight) {
+    for (auto const& [id, request] : mInFlight) {
         try {
             mExecutor.cancelRequest(id);
         } catch (std::exception const&) {
@@ -114,6 +115,8 @@ void ResponsePump::cancelAll() {
 void ResponsePump::stop(Clock::time_point drainUntil) {
     {
         std::unique_lock lock(mMutex);
+        mDraining = true;
+        mChanged.notify_all();
         mChanged.wait_until(lock, drainUntil, [this] { return mInFlight.empty(); });
         mStopping = true;
     }
@@ -162,7 +165,8 @@ void ResponsePump::pumpOnce() {
 template <typename Fill> void ResponsePump::publish(Fill fill) {
     bool wakes = false;
     {
-        std::lock_guard const lock(mMutex);
+        std::unique_lock lock(mMutex);
+        mChanged.wait(lock, [this] { return mInbox.empty() || mDraining; });
         wakes = mInbox.empty();
         fill();
         wakes = wakes && !mInbox.empty();
@@ -191,7 +195,9 @@ void ResponsePump::take(std::vector<Response> const& responses, std::vector<Resp
     for (std::size_t i = 0; i < responses.size(); ++i) {
         Response const& response = responses[i];
         IdType const id = parentOf(response);
-        mInbox.append(id, response, std::move(extracts[i]));
+        auto const found = mInFlight.find(id);
+        bool const bringsNewTokens = found != mInFlight.end() && found->second.bringsNewTokens;
+        mInbox.append(id, response, std::move(extracts[i]), bringsNewTokens);
         if (!isLast(response)) {
             continue;
         }
@@ -213,7 +219,7 @@ void ResponsePump::end(IdType id) {
     if (found == mInFlight.end()) {
         return;
     }
-    if (auto const clientId = found->second) {
+    if (auto const clientId = found->second.clientId) {
         mRegistry->remove(clientId);
         mIdOfClient.erase(*clientId);
     }
@@ -244,6 +250,7 @@ void ResponsePump::deliver(Napi::Env env) {
             mWake.Unref(env);
         }
     }
+    mChanged.notify_all();
     if (!batch.empty()) {
         mOnResponses.Call({batch.toJs(env)});
     }

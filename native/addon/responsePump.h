@@ -1,7 +1,8 @@
 /// Brings the responses of one Executor to one JavaScript function.
 ///
-/// A thread of its own waits in Executor::awaitResponses() and packs all that is ready into the inbox. JavaScript is
-/// woken only if the inbox was empty and then takes everything, so a busy main thread gets fewer and larger batches.
+/// A thread of its own waits in Executor::awaitResponses(), packs all that is ready into the inbox and wakes JavaScript,
+/// which takes everything. While the inbox is full, responses gather in the runtime; later they come as one batch, in
+/// which the tokens of a stream are merged. So a busy main thread gets fewer and larger chunks.
 /// While no request is in flight the thread is parked, and the event loop may end.
 ///
 /// Rules; each was somebody's crash or hang:
@@ -70,13 +71,18 @@ private:
 
     using Response = tensorrt_llm::executor::Response;
 
+    struct InFlight {
+        std::optional<IdType> clientId; ///< of those that the registry knows
+        bool bringsNewTokens;           ///< a response has only what came since the one before
+    };
+
     ResponsePump(
         RuntimeExecutor& runtime, std::shared_ptr<RequestRegistry> registry, Napi::Function const& onResponses);
 
     void run();
     [[nodiscard]] bool waitForWork();
     void pumpOnce();
-    /// Changes the inbox by `fill` and wakes JavaScript if it was empty.
+    /// Waits until the inbox is empty, unless the pump is about to stop; changes it by `fill` and wakes JavaScript.
     template <typename Fill> void publish(Fill fill);
     [[nodiscard]] std::vector<ResponseExtract> extractAll(std::vector<Response> const& responses) const;
     void take(std::vector<Response> const& responses, std::vector<ResponseExtract> extracts);
@@ -85,7 +91,7 @@ private:
     /// Nothing of this request follows.
     void end(IdType id);
     void failAll(std::string const& message);
-    void track(Enqueued const& outcome, std::optional<IdType> clientId);
+    void track(Enqueued const& outcome, InFlight const& request);
     [[nodiscard]] std::vector<Enqueued> enqueueAll(std::vector<tensorrt_llm::executor::Request> const& requests);
     [[nodiscard]] std::vector<Enqueued> enqueueOneByOne(std::vector<tensorrt_llm::executor::Request> const& requests);
     void deliver(Napi::Env env);
@@ -99,10 +105,11 @@ private:
 
     std::mutex mMutex;
     std::condition_variable mChanged;
-    /// Ids, with the client ids of those that the registry knows. Under mMutex, as all below.
-    std::unordered_map<IdType, std::optional<IdType>> mInFlight;
+    /// Under mMutex, as all below.
+    std::unordered_map<IdType, InFlight> mInFlight;
     std::unordered_map<IdType, IdType> mIdOfClient; ///< the other way round
     PackedResponses mInbox;
+    bool mDraining = false; ///< nobody may be left to empty the inbox
     bool mStopping = false;
 
     std::thread mThread;
