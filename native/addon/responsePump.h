@@ -1,9 +1,9 @@
 /// Brings the responses of one Executor to one JavaScript function.
 ///
-/// A thread of its own waits in Executor::awaitResponses(), packs all that is ready into the inbox and wakes JavaScript,
-/// which takes everything. While the inbox is full, responses gather in the runtime; later they come as one batch, in
-/// which the tokens of a stream are merged. So a busy main thread gets fewer and larger chunks.
-/// While no request is in flight the thread is parked, and the event loop may end.
+/// A thread of its own waits in Executor::awaitResponses(), packs all that is ready into the inbox and wakes
+/// JavaScript, which takes everything. While the inbox is full, responses gather in the runtime; later they come as one
+/// batch, in which the tokens of a stream are merged. So a busy main thread gets fewer and larger chunks. While no
+/// request is in flight the thread is parked, and the event loop may end.
 ///
 /// Rules; each was somebody's crash or hang:
 /// 1. start(), enqueue(), deliver() and finish() run on the JavaScript thread; the others on any.
