@@ -14,6 +14,7 @@ import type {
   RawEngineLimits,
   RawEngineOptions,
   RawExecutorConfig,
+  RawKvCacheConfig,
   RawModelSource,
   RawRuntimeOptions,
 } from './raw-config.js'
@@ -268,7 +269,7 @@ export function toRawEngineOptions(
   }
   return {
     model,
-    config: toExecutorConfig(options, engineLimits),
+    config: toExecutorConfig(model, options, engineLimits),
     runtime: { ...runtime, ...defined({ engineLimits }) },
   }
 }
@@ -276,14 +277,12 @@ export function toRawEngineOptions(
 const DEFAULT_MAX_BEAM_WIDTH = 64
 
 /** An engine has the beam width that it was built for, which the executor would not take by itself; a checkpoint has none. */
-function toExecutorConfig(options: EngineOptions, engineLimits: RawEngineLimits | undefined): RawExecutorConfig {
+function toExecutorConfig(
+  model: RawModelSource,
+  options: EngineOptions,
+  engineLimits: RawEngineLimits | undefined,
+): RawExecutorConfig {
   const { maxBatchSize, maxNumTokens, maxQueueSize, iterStatsMaxIterations, requestStatsMaxIterations } = options
-  const {
-    maxTokens,
-    freeGpuMemoryFraction,
-    crossKvCacheFraction = 0.5,
-    enableBlockReuse = false,
-  } = options.kvCache ?? {}
   return {
     ...defined({ maxBatchSize, maxNumTokens, maxQueueSize, iterStatsMaxIterations, requestStatsMaxIterations }),
     maxBeamWidth: options.maxBeamWidth ?? engineLimits?.maxBeamWidth ?? DEFAULT_MAX_BEAM_WIDTH,
@@ -291,14 +290,19 @@ function toExecutorConfig(options: EngineOptions, engineLimits: RawEngineLimits 
     normalizeLogProbs: options.normalizeLogProbs ?? false,
     enableChunkedContext: options.enableChunkedContext ?? false,
     schedulerConfig: { capacitySchedulerPolicy: options.scheduler?.capacitySchedulerPolicy ?? 'guaranteed-no-evict' },
-    kvCacheConfig: {
-      enableBlockReuse,
-      crossKvCacheFraction,
-      ...defined({ maxTokens, freeGpuMemoryFraction }),
-      ...toGpuKvCacheConfig(options.kvCache ?? {}),
-    },
+    kvCacheConfig: toKvCacheConfig(model, options.kvCache ?? {}),
     ...(options.decodingMode === undefined ? {} : { decodingConfig: { decodingMode: options.decodingMode } }),
     ...toGpuConfig(options),
     ...(options.peftCache === undefined ? {} : { peftCacheConfig: defined(options.peftCache) }),
   }
+}
+
+/** The executor wants the share of the cross-attention cache of a model that has one, and of no other. */
+function toKvCacheConfig({ modelType }: RawModelSource, options: KvCacheOptions): RawKvCacheConfig {
+  const { maxTokens, freeGpuMemoryFraction, enableBlockReuse = false } = options
+  const own = defined({ maxTokens, freeGpuMemoryFraction })
+  const common = { enableBlockReuse, ...own, ...toGpuKvCacheConfig(options) }
+  if (modelType !== 'decoder-only') return { ...common, crossKvCacheFraction: options.crossKvCacheFraction ?? 0.5 }
+  if (options.crossKvCacheFraction === undefined) return common
+  throw new TrtllmError('ERR_UNSUPPORTED', 'kvCache.crossKvCacheFraction needs an encoder-decoder model')
 }

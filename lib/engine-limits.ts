@@ -2,6 +2,7 @@
  * What a pair of TensorRT engines accepts, read from their config.json. TensorRT-LLM itself tells nobody, and checks too
  * little: an input that is too long for the encoder would fail every request that runs beside it.
  */
+import { join } from 'node:path'
 import type { EngineOptions } from './config.js'
 import { valueAt } from './convert/checkpoint-pair.js'
 import { TrtllmError } from './errors.js'
@@ -13,8 +14,10 @@ import {
   enginePair,
   limitsOf,
   pairProblems,
+  readEngineConfig,
   readEnginePair,
   STAGES_FIELD,
+  worldSizeOf,
 } from './runtime/engine-pair.js'
 import { invalid } from './validate.js'
 
@@ -23,6 +26,8 @@ export interface EngineLimitsRead {
   limits: RawEngineLimits
   /** Of the TensorRT-LLM that built them; null if they do not say. */
   version: string | null
+  /** Processes that run them together. */
+  worldSize: number
 }
 
 const DEFAULT_MAX_ADAPTER_RANK = 64
@@ -31,13 +36,21 @@ const DEFAULT_MAX_ADAPTER_RANK = 64
  * @throws TrtllmError ERR_MODEL_INVALID if the engines contradict each other, ERR_UNSUPPORTED for pipeline stages,
  * ERR_INVALID_ARGUMENT for an option that exceeds what they were built for
  */
-export async function readEngineLimits(
+export async function readEngineLimits(opened: OpenModel, options: EngineOptions): Promise<EngineLimitsRead> {
+  const { folder, decoderOnly } = opened.model
+  const where = placeOf(folder)
+  const { limits, ...about } =
+    decoderOnly && folder !== null ? await decoderOnlyLimits(folder, options) : await pairLimits(opened, options)
+  requireAll(where, limits)
+  return { limits, ...about }
+}
+
+async function pairLimits(
   { model: { folder }, configs }: OpenModel,
   options: EngineOptions,
 ): Promise<EngineLimitsRead> {
   const pair = configs ? enginePair(configs, null, (side) => `${side}.config`) : await readEnginePair(folder ?? '')
-  const where = placeOf(folder)
-  refuseProblems(pair, where)
+  refuseProblems(pair, placeOf(folder))
   const { encoder, decoder } = pair
   const built = limitsOf(pair)
   const limits = {
@@ -52,8 +65,28 @@ export async function readEngineLimits(
     encoderTokenBudget: encoder === null ? built.maxInputLength : countAt(encoder.build, 'max_num_tokens'),
     maxAdapterRank: maxAdapterRank(decoder.build, options),
   }
-  requireAll(where, limits)
-  return { limits, version: decoder.version }
+  return { limits, version: decoder.version, worldSize: pair.worldSize }
+}
+
+/** The input is the decoder's prompt: the limits of inputs are those of prompts. */
+async function decoderOnlyLimits(folder: string, options: EngineOptions): Promise<EngineLimitsRead> {
+  const engine = await readEngineConfig(join(folder, 'config.json'))
+  const built = (name: string) => countAt(engine.build, name)
+  const vocabSize = countAt(engine.model, 'vocab_size')
+  const maxNumTokens = Math.min(options.maxNumTokens ?? Number.POSITIVE_INFINITY, built('max_num_tokens'))
+  const limits = {
+    maxBatchSize: within('maxBatchSize', options.maxBatchSize, built('max_batch_size')),
+    maxNumTokens,
+    maxBeamWidth: within('maxBeamWidth', options.maxBeamWidth, built('max_beam_width')),
+    maxInputLength: Math.min(built('max_input_len'), built('max_seq_len') - 1, maxNumTokens),
+    maxSequenceLength: built('max_seq_len'),
+    encoderVocabSize: vocabSize,
+    decoderVocabSize: vocabSize,
+    tokensPerBlock: built('plugin_config.tokens_per_block'),
+    encoderTokenBudget: maxNumTokens,
+    maxAdapterRank: 0, // adapters are mapped to encoder-decoder models only
+  }
+  return { limits, version: engine.version, worldSize: worldSizeOf(engine) }
 }
 
 /** For messages. */

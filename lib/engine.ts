@@ -4,6 +4,7 @@ import { builtinTokenizerFor } from './convert/builtin-tokenizer.js'
 import { AbortError, closedError, toTrtllmError } from './errors.js'
 import { createFleet, type Fleet } from './fleet.js'
 import type { Flight, FlightEvents } from './flight.js'
+import { followLeader } from './follower.js'
 import { createLogitsDispatcher } from './logits-processor.js'
 import { createLoras, type LoraRegistry, type Loras } from './loras.js'
 import type { ModelBuffers } from './model-buffers.js'
@@ -38,7 +39,10 @@ export type EngineSnapshot = Readonly<RawSnapshot>
 /** A loaded model. Requests of one engine are batched with each other; several engines may live in one process. */
 export interface Engine {
   readonly limits: EngineLimits
-  /** false in a process that only helps to run the model (`parallel`, mpirun): its requests fail. */
+  /**
+   * Whether this process takes the requests. Only a model on several GPUs has processes that do not: there `load` serves
+   * the leader and resolves when that has closed, with an engine that is closed as well.
+   */
   readonly canEnqueueRequests: boolean
   readonly model: Model
   /** undefined if the folder has none: then only token ids go in, and texts that come out are ''. */
@@ -82,8 +86,8 @@ export const Engine = {
    * without encoder/ is a decoder alone: its requests bring the encoder's output as `encoderInputFeatures`.
    * @param given path of the folder, or the model in memory
    * @throws TrtllmError (as rejection) ERR_INVALID_ARGUMENT, ERR_UNKNOWN_OPTION, ERR_MODEL_NOT_FOUND,
-   * ERR_MODEL_INVALID, ERR_UNSUPPORTED, ERR_ADDON_LOAD, ERR_OUT_OF_MEMORY, ERR_RUNTIME, and with engines any other
-   * ERR_RUNTIME_…
+   * ERR_MODEL_INVALID, ERR_UNSUPPORTED, ERR_ADDON_LOAD, ERR_OUT_OF_MEMORY, ERR_RUNTIME, and with engines
+   * ERR_RANKS and any other ERR_RUNTIME_…
    */
   async load(given: string | ModelBuffers, options: EngineOptions = {}): Promise<Engine> {
     const checked = checkEngineOptions(options)
@@ -98,16 +102,19 @@ export const Engine = {
     const processors = createLogitsDispatcher()
     const rawOptions = toRawEngineOptions(source, checked, addon.capabilities, engineLimits)
     const { onResponses } = dispatcher
-    const raw = await addon.createEngine(rawOptions, onResponses, processors.onLogits).catch((error: unknown) => {
+    const loaded = await addon.createEngine(rawOptions, onResponses, processors.onLogits).catch((error: unknown) => {
       throw explain(toTrtllmError(error))
     })
+    const raw = loaded.canEnqueueRequests ? loaded : await followLeader(loaded)
     const mixedBeamWidths = addon.capabilities.includes('mixedBeamWidths')
     const fleet = createFleet(raw, { dispatcher, processors, mixedBeamWidths })
     const adapters = createLoras(raw, model, addon)
     const { gatherGenerationLogits = false } = checked
     const encoderTakesFeatures = addon.capabilities.includes('encoderInputFeatures')
     const about = { tokenizer, gatherGenerationLogits, defaults, encoderTakesFeatures }
-    return createEngine({ raw, fleet, adapters }, model, about)
+    const engine = createEngine({ raw, fleet, adapters }, model, about)
+    if (!engine.canEnqueueRequests) await engine.close()
+    return engine
   },
 }
 
@@ -139,8 +146,8 @@ function createEngine(
   const { raw, fleet, adapters } = parts
   const limits = Object.freeze({ ...raw.limits })
   const { tokenizer } = options
-  const { specialTokenIds, encoderHiddenSize: featureSize } = model
-  const context = { limits, specialTokenIds, featureSize, findAdapter: adapters.find, ...options }
+  const { specialTokenIds, encoderHiddenSize: featureSize, decoderOnly } = model
+  const context = { limits, specialTokenIds, featureSize, decoderOnly, findAdapter: adapters.find, ...options }
   const statsReader = createStatsReader(raw)
   let closing: Promise<void> | undefined
 

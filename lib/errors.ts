@@ -23,6 +23,7 @@ export type TrtllmErrorCode =
   | 'ERR_RUNTIME_VERSION'
   | 'ERR_RUNTIME_NOT_BUILT'
   | 'ERR_RUNTIME_LOAD'
+  | 'ERR_RANKS'
   | 'ERR_LIBRARY_INVALID'
   | 'ERR_RUNTIME'
 
@@ -51,6 +52,7 @@ const HINTS: Record<TrtllmErrorCode, string | undefined> = {
   ERR_RUNTIME_VERSION: undefined,
   ERR_RUNTIME_NOT_BUILT: 'compile it once for this installation: npx trtllm-node runtime build',
   ERR_RUNTIME_LOAD: undefined,
+  ERR_RANKS: undefined,
   ERR_RUNTIME_NOT_FOUND: undefined,
   ERR_LIBRARY_INVALID: undefined,
   ERR_RUNTIME: undefined,

@@ -80,7 +80,7 @@ export function createFlight(
     const outputTokens = sequences.reduce((sum, { outputTokenIds }) => sum + outputTokenIds.length, 0)
     return {
       sequences,
-      usage: { inputTokens: inputLength(raw), outputTokens },
+      usage: { inputTokens: inputLength(raw) || raw.inputTokenIds.length, outputTokens }, // or of a decoder-only model
       timings: { totalMs: performance.now() - startedAt, ...timings },
       ...inputTensors,
     }

@@ -1,16 +1,7 @@
 /** Engine options of TensorRT-LLM on GPUs, as the executor names them. The embedded runtime refuses them by name. */
+import { PARALLEL_FIELDS, type ParallelOptions, toParallelConfig } from './parallel.js'
 import type { RawExecutorConfig, RawKvCacheConfig } from './raw-config.js'
-import {
-  arrayOf,
-  boolean,
-  defined,
-  type FieldValidators,
-  fields,
-  integer,
-  invalid,
-  number,
-  type Validator,
-} from './validate.js'
+import { boolean, defined, type FieldValidators, fields, integer, number } from './validate.js'
 
 /** GPU only. */
 export interface GpuOptions {
@@ -23,6 +14,7 @@ export interface GpuOptions {
   maxSeqIdleMicroseconds?: number | undefined
   /** Prepare the next step on the host while the GPU runs. @default false */
   enableTrtOverlap?: boolean | undefined
+  /** Several GPUs, for engines that were built for them. @default one rank, on the first GPU */
   parallel?: ParallelOptions | undefined
 }
 
@@ -36,14 +28,6 @@ export interface ExtendedRuntimePerfKnobOptions {
   cudaGraphMode?: boolean | undefined
   /** Graphs that are kept, >= 0. @default 0 */
   cudaGraphCacheSize?: number | undefined
-}
-
-/** GPU only. One process for each GPU, started by mpirun. */
-export interface ParallelOptions {
-  /** GPUs by their numbers, at least one. @default by rank */
-  deviceIds?: readonly number[] | undefined
-  /** MPI ranks that run the model, at least one. @default all */
-  participantIds?: readonly number[] | undefined
 }
 
 /** GPU only. */
@@ -62,14 +46,6 @@ const KNOB_FIELDS: FieldValidators<ExtendedRuntimePerfKnobOptions> = {
   cudaGraphMode: boolean,
   cudaGraphCacheSize: integer(0),
 }
-
-const idList: Validator<readonly number[]> = (value, path) => {
-  const ids = arrayOf(integer(0), 'an array of integers >= 0')(value, path)
-  if (ids.length > 0) return ids
-  throw invalid(path, 'an array of at least one integer', value)
-}
-
-const PARALLEL_FIELDS: FieldValidators<ParallelOptions> = { deviceIds: idList, participantIds: idList }
 
 const bytes = integer(0, Number.MAX_SAFE_INTEGER)
 
@@ -109,12 +85,7 @@ export function toGpuConfig(options: GpuOptions): RawExecutorConfig {
     maxSeqIdleMicroseconds,
     enableTrtOverlap,
     extendedRuntimePerfKnobConfig: knobs && defined(knobs),
-    parallelConfig:
-      parallel &&
-      defined({
-        deviceIds: parallel.deviceIds && Int32Array.from(parallel.deviceIds),
-        participantIds: parallel.participantIds && Int32Array.from(parallel.participantIds),
-      }),
+    parallelConfig: parallel && toParallelConfig(parallel),
   })
 }
 

@@ -7,7 +7,6 @@ export type {
   ExtendedRuntimePerfKnobOptions,
   GpuKvCacheOptions,
   GpuOptions,
-  ParallelOptions,
 } from './gpu-options.js'
 export type { LogitsContext, LogitsProcessor, LogitsProcessorOptions } from './logits-processor.js'
 export type { LoraConfigTensor, LoraSource, LoraTensors, LoraWeights } from './lora/index.js'
@@ -25,6 +24,7 @@ export {
 } from './model-folder.js'
 export type { InflightBatchingStats, IterationStats, KvCacheStats, RequestStage, RequestStats } from './native.js'
 export type { OutputOptions } from './outputs.js'
+export type { ParallelOptions } from './parallel.js'
 export type { ControlOptions, InputOptions, Request } from './request.js'
 export type { FinishReason, Result, Sequence, Timings, Usage } from './response.js'
 export type { SamplingOptions } from './sampling.js'

@@ -73,6 +73,7 @@ export function describeConfigs({ encoder, decoder }: ModelConfigs): Model {
   return {
     folder: null,
     kind,
+    decoderOnly: false,
     encoder: encoder && describePart(modelConfig(encoder)),
     decoder: describePart(config),
     ...describeDecoder(config, 'decoder.config'),

@@ -45,7 +45,9 @@ export interface Model {
   folder: string | null
   kind: ModelKind
   modelType: string | null
-  /** null: a decoder alone, whose requests bring `encoderInputFeatures`. */
+  /** A model that never had an encoder: its engine lies in the folder itself, and `input` is the prompt. */
+  decoderOnly: boolean
+  /** null: there is none. Unless `decoderOnly` it is a decoder alone, whose requests bring `encoderInputFeatures`. */
   encoder: ModelPart | null
   decoder: ModelPart
   /** Columns of the encoder's output. */
@@ -64,7 +66,8 @@ export interface ModelFolder extends Model {
 export const isModelFolder = (model: Model): model is ModelFolder => model.folder !== null
 
 /**
- * Looks into a model folder. One that holds decoder/ and no encoder/ is a decoder alone.
+ * Looks into a model folder. One that holds decoder/ and no encoder/ is a decoder alone; rank0.engine beside
+ * config.json is a decoder-only model.
  * @throws TrtllmError ERR_MODEL_NOT_FOUND, ERR_MODEL_INVALID, or ERR_UNSUPPORTED for folders of other formats
  */
 export function readModelFolder(path: string): ModelFolder {
@@ -72,15 +75,18 @@ export function readModelFolder(path: string): ModelFolder {
   if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
     throw new TrtllmError('ERR_MODEL_NOT_FOUND', `there is no model folder ${folder}`)
   }
-  const kind = modelKind(folder)
-  const [encoder, decoder] = [join(folder, 'encoder'), join(folder, 'decoder')]
+  const { kind, decoderOnly } = modelKind(folder)
+  const encoder = join(folder, 'encoder')
+  const decoder = decoderOnly ? folder : join(folder, 'decoder')
+  const hasEncoder = !decoderOnly && existsSync(encoder)
   const decoderFile = join(decoder, 'config.json')
   const decoderConfig = readConfig(decoderFile)
   const tokenizerFile = join(folder, 'tokenizer.json')
   return {
     folder,
     kind,
-    encoder: existsSync(encoder) ? readPart(encoder, kind, readConfig(join(encoder, 'config.json'))) : null,
+    decoderOnly,
+    encoder: hasEncoder ? readPart(encoder, kind, readConfig(join(encoder, 'config.json'))) : null,
     decoder: readPart(decoder, kind, decoderConfig),
     ...describeDecoder(decoderConfig, decoderFile),
     tokenizerFile: existsSync(tokenizerFile) ? tokenizerFile : null,
@@ -89,17 +95,20 @@ export function readModelFolder(path: string): ModelFolder {
 
 const WEIGHTS_FILE: Record<ModelKind, string> = { checkpoint: 'rank0.safetensors', engine: 'rank0.engine' }
 
-function modelKind(folder: string): ModelKind {
+function modelKind(folder: string): { kind: ModelKind; decoderOnly: boolean } {
   const has = (file: string) => existsSync(join(folder, file))
-  if (has('decoder/rank0.engine')) return 'engine'
-  if (has('decoder/rank0.safetensors')) return 'checkpoint'
+  if (has('decoder/rank0.engine')) return { kind: 'engine', decoderOnly: false }
+  if (has('decoder/rank0.safetensors')) return { kind: 'checkpoint', decoderOnly: false }
+  if (has('rank0.engine')) return { kind: 'engine', decoderOnly: true }
   if (has('config.json') && (has('model.safetensors') || has('pytorch_model.bin'))) {
     throw new TrtllmError('ERR_UNSUPPORTED', `${folder} is a Hugging Face folder, not a checkpoint`, {
       hint: 'Engine.load converts it by itself; `trtllm-node convert` writes the checkpoint where you want it',
     })
   }
   throw new TrtllmError('ERR_MODEL_INVALID', `${folder} is no encoder-decoder model folder`, {
-    hint: 'expected encoder/ and decoder/ (or decoder/ alone), each with config.json and rank0.safetensors (or rank0.engine)',
+    hint:
+      'expected encoder/ and decoder/ (or decoder/ alone), each with config.json and rank0.safetensors (or rank0.engine); ' +
+      'or config.json and rank0.engine of a decoder-only model',
   })
 }
 

@@ -54,6 +54,8 @@ export interface RawEngine {
   takeStats(): RawStats
   /** Cancels what is in flight, drains the pump, shuts the executor down. The same promise on every call. */
   close(): Promise<void>
+  /** Only where `canEnqueueRequests` is false, beside nothing but that and `limits`: whether the leader has closed. */
+  hasEnded?(): boolean
 }
 
 /** One pool of cache blocks: the first four of this moment, the next four since the start. */
@@ -150,6 +152,11 @@ export interface NativeAddon {
     onResponses: (batch: RawResponseBatch) => void,
     onLogits: (batch: RawLogitsBatch) => void,
   ): Promise<RawEngine>
+  /**
+   * Ends the engines that are open, within seconds: for a process that exits, where nothing else does. TensorRT-LLM's
+   * own exit handlers run then, and wait for the other ranks.
+   */
+  endEngines(): void
   /** Opens an installed TensorRT-LLM for the addon that was compiled for it. */
   preload(plan: RawPreloadPlan): Promise<void>
   /** Starts and ends MPI, whose library is at `path`: for a process that does nothing else. */

@@ -5,7 +5,7 @@ import { checkpointFor } from './convert/cache.js'
 import { isHuggingFaceFolder } from './convert/model-source.js'
 import { TrtllmError } from './errors.js'
 import { checkModelBuffers, describeConfigs, type ModelConfigs, parseConfigs } from './model-buffers.js'
-import { type Model, readModelFolder } from './model-folder.js'
+import { type Model, type ModelFolder, readModelFolder } from './model-folder.js'
 import type { RawModelSource } from './raw-config.js'
 import { isRecord } from './validate.js'
 
@@ -30,8 +30,12 @@ export async function openModel(given: unknown, options: EngineOptions): Promise
     return { model: describeConfigs(configs), source, configs }
   }
   const model = readModelFolder(await convertedFolder(checkFolder(given), options))
-  const { encoder, decoder } = model
-  return { model, source: { decoderPath: decoder.folder, ...(encoder && { encoderPath: encoder.folder }) } }
+  return { model, source: sourceOf(model) }
+}
+
+function sourceOf({ encoder, decoder, decoderOnly }: ModelFolder): RawModelSource {
+  if (decoderOnly) return { decoderPath: decoder.folder, modelType: 'decoder-only' }
+  return { decoderPath: decoder.folder, ...(encoder && { encoderPath: encoder.folder }) }
 }
 
 function checkFolder(folder: unknown): string {

@@ -4,6 +4,7 @@ import { placeOf, readEngineLimits } from './engine-limits.js'
 import { TrtllmError } from './errors.js'
 import { loadAddon, type NativeAddon } from './native.js'
 import type { OpenModel } from './open-model.js'
+import { checkRanks } from './parallel.js'
 import type { RawEngineLimits } from './raw-config.js'
 import { loadRuntimeAddon } from './runtime/load.js'
 
@@ -22,10 +23,11 @@ export async function openRuntime(
   options: EngineOptions,
 ): Promise<OpenRuntime> {
   if (runtime === 'embedded') return { addon: loadAddon(), engineLimits: undefined, explain: (error) => error }
-  const { limits, version } = await readEngineLimits(opened, options)
+  const { limits, version, worldSize } = await readEngineLimits(opened, options)
+  const where = placeOf(opened.model.folder)
+  checkRanks(where, worldSize, options.parallel)
   const addon = await loadOnce(options)
-  const explain = (error: TrtllmError) =>
-    explainEngine(error, placeOf(opened.model.folder), { built: version, loaded: addon.apiVersion })
+  const explain = (error: TrtllmError) => explainEngine(error, where, { built: version, loaded: addon.apiVersion })
   return { addon, engineLimits: limits, explain }
 }
 
@@ -33,11 +35,18 @@ let loaded: Promise<NativeAddon> | undefined
 
 /** An installation stays in the process for ever, and another cannot join it. */
 function loadOnce({ cacheFolder }: EngineOptions): Promise<NativeAddon> {
-  loaded ??= loadRuntimeAddon({ cacheFolder }).catch((error: unknown) => {
+  loaded ??= loadAndEndAtExit(cacheFolder).catch((error: unknown) => {
     loaded = undefined
     throw error
   })
   return loaded
+}
+
+/** Its threads must not run any more when its exit handlers do, and other ranks wait for this one. */
+async function loadAndEndAtExit(cacheFolder: string | undefined): Promise<NativeAddon> {
+  const addon = await loadRuntimeAddon({ cacheFolder })
+  process.on('exit', () => addon.endEngines())
+  return addon
 }
 
 /** TensorRT's own reason is not in the message of the runtime: it goes to the process's output. */

@@ -6,6 +6,7 @@ import type { LoraConfigTensor, LoraWeights } from './lora/tensors.js'
 export interface RawRequest {
   /** Decoder prompt, at least one token. */
   inputTokenIds: Int32Array
+  /** Like the features none for a decoder-only model. */
   encoderInputTokenIds?: Int32Array
   /** [encoder tokens, features] */
   encoderInputFeatures?: RawInputTensor

@@ -32,7 +32,7 @@ import {
 } from './validate.js'
 import { toEmbeddingBias, toTokenSequences, WORD_FIELDS, type WordOptions } from './words.js'
 
-/** What the encoder reads. Exactly one of the two is given, or `encoderInputFeatures`. */
+/** What the encoder reads, or the prompt of a decoder-only model: exactly one of the two, or `encoderInputFeatures`. */
 export interface InputOptions {
   /** *Ours.* Text, not empty; special tokens are added as the tokenizer says. Needs a tokenizer. */
   input?: string | undefined
@@ -103,6 +103,8 @@ export interface RequestContext extends FeatureRules {
   tokenizer: Tokenizer | undefined
   gatherGenerationLogits: boolean
   defaults: ModelDefaults
+  /** There never was an encoder: the input is the decoder's prompt. */
+  decoderOnly: boolean
   /** @throws TrtllmError ERR_LORA_NOT_FOUND */
   findAdapter(name: string): Adapter
 }
@@ -165,15 +167,15 @@ export function adapterOf({ lora }: LoraOptions, { findAdapter }: RequestContext
 
 /** `streaming` requests give what they have whenever they are ended. */
 export function toRawRequest(request: Request, context: RequestContext, streaming: boolean): RawRequest {
-  const { limits } = context
-  const prompt = decoderPrompt(request, context)
+  const { limits, decoderOnly } = context
+  const prompt = decoderOnly ? decoderOnlyPrompt(request, context) : decoderPrompt(request, context)
   const endId = endOf(request, context)
   const room = outputRoom(request, prompt.length, limits)
   const allowedSequences = toAllowedSequences(request, context.tokenizer, endId, room)
   const maxTokens = maxTokensOf(request, room, allowedSequences)
   const streamsBeams = streaming && (request.beamWidth ?? 1) > 1
   return {
-    ...encoderInput(request, context),
+    ...(decoderOnly ? {} : encoderInput(request, context)),
     inputTokenIds: prompt,
     maxTokens,
     streaming,
@@ -204,13 +206,11 @@ function encoderInput(request: Request, context: RequestContext): RawEncoderInpu
   const given = (['input', 'inputTokenIds'] as const).find((name) => request[name] !== undefined)
   const features = toFeatures(request, given, context)
   const input =
-    features === undefined
-      ? { encoderInputTokenIds: encoderTokens(request, context) }
-      : { encoderInputFeatures: features }
+    features === undefined ? { encoderInputTokenIds: inputOf(request, context) } : { encoderInputFeatures: features }
   return withEncoderOptions(request, input, context.limits)
 }
 
-function encoderTokens(request: Request, { limits, tokenizer }: RequestContext): Int32Array {
+function inputOf(request: Request, { limits, tokenizer }: RequestContext): Int32Array {
   const { input, inputTokenIds } = request
   if ((input === undefined) === (inputTokenIds === undefined)) {
     const found = input === undefined ? 'neither' : 'both'
@@ -221,6 +221,21 @@ function encoderTokens(request: Request, { limits, tokenizer }: RequestContext):
   if (tokenizer === undefined)
     throw new TrtllmError('ERR_NO_TOKENIZER', 'input is text, but the engine has no tokenizer')
   return checkIds(tokenizer.encode(input ?? ''), 'input', room)
+}
+
+const ENCODER_DECODER_FIELDS = [
+  'decoderInput',
+  'decoderInputTokenIds',
+  'encoderInputFeatures',
+  'encoderOutputLength',
+  'crossAttentionMask',
+  'languageAdapterUid',
+] as const
+
+function decoderOnlyPrompt(request: Request, context: RequestContext): Int32Array {
+  const name = ENCODER_DECODER_FIELDS.find((name) => request[name] !== undefined)
+  if (name === undefined) return inputOf(request, context)
+  throw new TrtllmError('ERR_UNSUPPORTED', `a decoder-only model has no ${name}: its prompt is the input`)
 }
 
 function decoderPrompt(request: Request, { limits, specialTokenIds, tokenizer }: RequestContext): Int32Array {

@@ -69,6 +69,7 @@ const checkEmbedFields = fields<EmbedRequest>(EMBED_FIELDS, 'embed field')
  * @throws TrtllmError ERR_INVALID_ARGUMENT, ERR_UNKNOWN_OPTION, ERR_NO_TOKENIZER, ERR_LORA_NOT_FOUND
  */
 export function checkScoreRequest(value: unknown, context: RequestContext): CheckedRequest {
+  requireEncoderDecoder('score', context)
   const { target, targetTokenIds, signal, timeoutMs, ...rest } = checkScoreFields(value, '')
   const adapter = adapterOf(rest, context)
   const tokens = targetOf({ target, targetTokenIds }, context)
@@ -82,6 +83,10 @@ export function checkScoreRequest(value: unknown, context: RequestContext): Chec
   }
   const raw = withExtras(toRawRequest({ ...rest, ...prompt }, context, false), { scoreLength: tokens.length })
   return { raw, signal, timeoutMs, adapter }
+}
+
+function requireEncoderDecoder(name: string, { decoderOnly }: RequestContext): void {
+  if (decoderOnly) throw new TrtllmError('ERR_UNSUPPORTED', `${name} needs an encoder-decoder model`)
 }
 
 function targetOf(
@@ -102,6 +107,7 @@ function targetOf(
 
 /** @throws TrtllmError ERR_INVALID_ARGUMENT, ERR_UNKNOWN_OPTION, ERR_NO_TOKENIZER, ERR_LORA_NOT_FOUND, ERR_UNSUPPORTED */
 export function checkEmbedRequest(value: unknown, context: RequestContext): CheckedRequest {
+  requireEncoderDecoder('embed', context)
   if (isDecoderAlone(context.limits)) {
     throw new TrtllmError('ERR_UNSUPPORTED', 'embed needs an encoder: the model is a decoder alone')
   }

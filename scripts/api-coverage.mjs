@@ -14,7 +14,7 @@ const READ = {
   SchedulerConfig: { options: ['config'], as: 'Engine.load', prefix: 'scheduler.' },
   KvCacheConfig: { options: ['config', 'gpu-options'], as: 'Engine.load', prefix: 'kvCache.' },
   PeftCacheConfig: { options: ['config'], as: 'Engine.load', prefix: 'peftCache.' },
-  ParallelConfig: { options: ['gpu-options'], as: 'Engine.load', prefix: 'parallel.' },
+  ParallelConfig: { options: ['parallel'], as: 'Engine.load', prefix: 'parallel.' },
   DecodingConfig: { options: ['config'], as: 'Engine.load' },
   ExtendedRuntimePerfKnobConfig: {
     options: ['gpu-options'],

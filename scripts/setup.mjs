@@ -14,7 +14,11 @@ const BUILD_PACKAGES = {
   'libhwy-dev': 'include/hwy/highway.h',
   'nlohmann-json3-dev': 'include/nlohmann/json.hpp',
 }
-const TEST_PACKAGES = { 'libgtest-dev': 'include/gtest/gtest.h', binutils: 'bin/nm' }
+const TEST_PACKAGES = {
+  'libgtest-dev': 'include/gtest/gtest.h',
+  binutils: 'bin/nm',
+  'openmpi-bin': 'bin/mpirun',
+}
 const LINT_PACKAGES = { 'clang-format': 'bin/clang-format' }
 
 /**

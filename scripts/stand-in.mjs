@@ -149,7 +149,7 @@ const DEFAULTS = { maxBatchSize: 64, maxNumTokens: 8192, maxBeamWidth: 64, maxSe
  * trtllm-build writes.
  * @param {string} checkpoint
  * @param {string} folder
- * @param {{ version?: string, build?: object, options?: object }} [how] what the engines say of themselves, and
+ * @param {{ version?: string, build?: object, ranks?: number, options?: object }} [how] what the engines say of themselves, and
  * options of the embedded runtime (threads, weights, tokensPerBlock, encoderTokenBudget, reuseEncoder)
  */
 export function layOutEngines(checkpoint, folder, how = {}) {
@@ -176,10 +176,11 @@ export function layOutEngines(checkpoint, folder, how = {}) {
   for (const side of ['encoder', 'decoder']) {
     const target = join(folder, side)
     copyFiles(join(checkpoint, side), target, (name) => /^rank\d+\.safetensors$/.test(name))
-    const config = engineConfig(configs[side], { ...build[side], ...how.build }, limits.tokensPerBlock)
+    const sizes = { tokensPerBlock: limits.tokensPerBlock, ranks: how.ranks ?? 1 }
+    const config = engineConfig(configs[side], { ...build[side], ...how.build }, sizes)
     const own = { version: how.version ?? STAND_IN_VERSION, stand_in: how.options ?? {} }
     write(join(target, 'config.json'), JSON.stringify({ ...config, ...own }, null, 2))
-    write(join(target, 'rank0.engine'), 'a stand-in, no engine\n')
+    for (let rank = 0; rank < sizes.ranks; rank++) write(join(target, `rank${rank}.engine`), 'a stand-in, no engine\n')
   }
   copyFiles(checkpoint, folder, (name) => /\.(json|model)$/.test(name))
   return folder
@@ -190,12 +191,12 @@ const definedOnly = (object = {}) => JSON.parse(JSON.stringify(object))
 const withinPositions = (config, length) =>
   config.has_position_embedding ? Math.min(config.max_position_embeddings, length) : length
 
-/** The checkpoint's fields at the top are the stand-in's; an engine of one rank. */
-function engineConfig(checkpoint, build, tokensPerBlock) {
+/** The checkpoint's fields at the top are the stand-in's. Each rank of it runs the whole model. */
+function engineConfig(checkpoint, build, { tokensPerBlock, ranks }) {
   const flags = { gpt_attention_plugin: 'auto', remove_input_padding: true, tokens_per_block: tokensPerBlock }
   return {
     ...checkpoint,
-    pretrained_config: { ...checkpoint, mapping: { world_size: 1, tp_size: 1, pp_size: 1, cp_size: 1 } },
+    pretrained_config: { ...checkpoint, mapping: { world_size: ranks, tp_size: ranks, pp_size: 1, cp_size: 1 } },
     build_config: { ...build, plugin_config: { ...flags, paged_kv_cache: build.kv_cache_type === 'PAGED' } },
   }
 }

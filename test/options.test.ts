@@ -47,7 +47,7 @@ test.each<[object, string, string]>([
   [
     { parallel: { deviceIds: [] } },
     'ERR_INVALID_ARGUMENT',
-    'parallel.deviceIds must be an array of at least one integer',
+    'parallel.deviceIds must be numbers that are all different, at least one',
   ],
   [
     { extendedRuntimePerfKnobConfig: { cudaGraph: true } },

@@ -112,6 +112,7 @@ describe('in this process', () => {
       encoderVocabSize: 120,
       decoderVocabSize: 120,
       tokensPerBlock: 32,
+      maxAdapterRank: 0, // built without the LoRA plugin
       encoderTokenBudget: 8192,
     })
     await expect(own.generate({ inputTokenIds: new Int32Array(7).fill(5) })).rejects.toMatchObject({
@@ -158,6 +159,14 @@ describe('in this process', () => {
       message: expect.stringMatching(
         /built by TensorRT-LLM 1\.1\.0, and 1\.2\.1 cannot load them: .*Failed to deserialize/,
       ),
+    })
+  })
+
+  test('a decoder-only engine reaches the constructor for it, which the stand-in does not have', async () => {
+    const folder = join(layOutEngines(), 'decoder')
+    await expect(Engine.load(folder)).rejects.toMatchObject({
+      code: 'ERR_RUNTIME',
+      message: expect.stringContaining('the stand-in cannot run decoder-only models'),
     })
   })
 

@@ -61,13 +61,18 @@ function withSize(part: ModelPartFolder): ModelPartFolder & { weightsBytes: numb
   return { ...part, weightsBytes: statSync(part.weightsFile).size }
 }
 
+function encoderAsText({ encoder, decoderOnly }: Report): string {
+  if (encoder !== null) return partAsText(encoder)
+  return decoderOnly ? 'none: decoder-only' : 'none'
+}
+
 function asText(report: Report): string {
   const { begin, end, pad, decoderStart } = report.specialTokenIds
   const rows: [string, unknown][] = [
     ['folder', report.folder],
     ['kind', report.kind === 'checkpoint' ? 'TensorRT-LLM checkpoint' : 'TensorRT-LLM engines'],
     ['model type', report.modelType],
-    ['encoder', report.encoder === null ? 'none' : partAsText(report.encoder)],
+    ['encoder', encoderAsText(report)],
     ['decoder', partAsText(report.decoder)],
     ['size of weights', megabytes(report.weightsBytes)],
     ['tokenizer', report.tokenizerFile === null ? 'none' : 'tokenizer.json'],

@@ -9,6 +9,7 @@ import { GENERATE_USAGE, generate } from './generate.js'
 import { INSPECT_USAGE, inspect } from './inspect.js'
 import { LORA_USAGE, lora } from './lora.js'
 import { printError, UsageError } from './output.js'
+import { RUN_USAGE, run } from './run.js'
 import { RUNTIME_USAGE, runtime } from './runtime.js'
 
 const COMMANDS: Record<string, { usage: string; run(args: string[]): Promise<number> }> = {
@@ -18,6 +19,7 @@ const COMMANDS: Record<string, { usage: string; run(args: string[]): Promise<num
   inspect: { usage: INSPECT_USAGE, run: inspect },
   lora: { usage: LORA_USAGE, run: lora },
   runtime: { usage: RUNTIME_USAGE, run: runtime },
+  run: { usage: RUN_USAGE, run },
   doctor: { usage: DOCTOR_USAGE, run: doctor },
 }
 
@@ -30,6 +32,7 @@ Commands:
   inspect    what a model folder is
   lora       adapters: inspect, convert, merge into a checkpoint
   runtime    the addon for an installed TensorRT-LLM: build, list, remove
+  run        one script on several GPUs
   doctor     whether this machine can run it, and what to do where it cannot
 
   trtllm-node <command> --help   options of a command
@@ -41,7 +44,8 @@ async function main([name = '--help', ...args]: string[]): Promise<number> {
   if (name === '--version') return print(`${packageVersion()}\n`)
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
   if (command === undefined) throw new UsageError(`there is no command ${name}`)
-  if (args.includes('--help') || args.includes('-h')) return print(command.usage)
+  const own = name === 'run' ? args.slice(0, 1) : args // the rest is the script's
+  if (own.includes('--help') || own.includes('-h')) return print(command.usage)
   return command.run(args)
 }
 

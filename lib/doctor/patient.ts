@@ -44,7 +44,7 @@ export interface DoctorOptions extends InstallationChoice {
 export async function examine({ model: path, cacheFolder, ...choice }: DoctorOptions): Promise<Patient> {
   const system = createSystem(choice)
   const model = path === undefined ? null : await attempt(() => readModelFolder(path))
-  const isEngine = model !== null && isRead(model) && model.kind === 'engine'
+  const isEngine = model !== null && isRead(model) && model.kind === 'engine' && !model.decoderOnly
   const installation = await attempt(() => findInstallation(choice))
   const { TRTLLM_NODE_LIBS, TRTLLM_NODE_INCLUDE } = system.env
   return {

@@ -24,8 +24,15 @@ export interface LoraModel {
 
 const FAMILIES: Record<string, LoraFamily> = { t5: 't5', bart: 'bart', mbart: 'bart', nmt: 'bart' }
 
-/** @throws TrtllmError ERR_MODEL_INVALID: a size or the dtype is missing in the model's config.json */
+/**
+ * @throws TrtllmError ERR_MODEL_INVALID: a size or the dtype is missing in the model's config.json; ERR_UNSUPPORTED for
+ * a decoder-only model
+ */
 export function loraModel(model: Model): LoraModel {
+  if (model.decoderOnly) {
+    const what = `${model.folder} is a decoder-only model: adapters are for encoder-decoder ones`
+    throw new TrtllmError('ERR_UNSUPPORTED', what)
+  }
   const decoder = sizesOf(model.decoder, 'decoder')
   return {
     family: FAMILIES[model.modelType ?? ''] ?? null,

@@ -65,8 +65,17 @@ export async function readEnginePair(path: string): Promise<EnginePair> {
 export function enginePair(configs: ModelConfigs, folder: string | null, nameOf: (side: Side) => string): EnginePair {
   const encoder = configs.encoder && engineConfig(configs.encoder, nameOf('encoder'))
   const decoder = engineConfig(configs.decoder, nameOf('decoder'))
-  const [tp, pp, cp] = ['tp', 'pp', 'cp'].map((name) => countAt(decoder.model, `mapping.${name}_size`)) as number[]
-  return { folder, encoder, decoder, worldSize: (tp ?? 1) * (pp ?? 1) * (cp ?? 1) }
+  return { folder, encoder, decoder, worldSize: worldSizeOf(decoder) }
+}
+
+/** Tensor, pipeline and context parallelism, multiplied. */
+export function worldSizeOf({ model }: EngineConfig): number {
+  return ['tp', 'pp', 'cp'].reduce((product, name) => product * countAt(model, `mapping.${name}_size`), 1)
+}
+
+/** @throws TrtllmError ERR_MODEL_INVALID */
+export async function readEngineConfig(file: string): Promise<EngineConfig> {
+  return engineConfig(await readJsonFile(file), file)
 }
 
 function engineConfig(config: JsonObject, file: string): EngineConfig {

@@ -10,6 +10,7 @@ import { mkdir, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { errorFromNative, TrtllmError } from '../errors.js'
 import { addonFile } from '../native.js'
+import { launchedRanks } from '../parallel.js'
 import { isRecord } from '../validate.js'
 import { runtimesFolder } from './addon-cache.js'
 import type { LoadPlan } from './preloader.js'
@@ -51,7 +52,7 @@ const STEERING = ['LD_LIBRARY_PATH', 'LD_PRELOAD', 'OPAL_PREFIX', 'OMPI_MCA_ess_
 async function keyOf(plan: LoadPlan): Promise<string> {
   const stamps = await Promise.all([plan.addon, ...plan.files].map(stampOf))
   const env = STEERING.map((name) => process.env[name] ?? null)
-  const content = JSON.stringify({ plan, stamps, env, node: process.version, mpi: !isUnderMpirun() })
+  const content = JSON.stringify({ plan, stamps, env, node: process.version, mpi: launchedRanks() === undefined })
   return createHash('sha256').update(content).digest('hex').slice(0, 32)
 }
 
@@ -59,9 +60,6 @@ async function stampOf(file: string): Promise<string> {
   const { size, mtimeMs } = await stat(file)
   return `${file} ${size} ${mtimeMs}`
 }
-
-/** Whether this process is one of the ranks that mpirun started. */
-export const isUnderMpirun = (env: NodeJS.ProcessEnv = process.env): boolean => env.OMPI_COMM_WORLD_SIZE !== undefined
 
 /** Runs as `node -e`, so that it needs no file beside this one. Messages: the name of a stage, or { error }. */
 const CHILD = `
@@ -98,7 +96,7 @@ interface Outcome {
 }
 
 async function tryLoading({ addon, mpi, files: _, ...plan }: LoadPlan, timeoutMs: number): Promise<void> {
-  const task = { addon: addonFile(), plan, mpi: isUnderMpirun() ? null : mpi, runtimeAddon: addon }
+  const task = { addon: addonFile(), plan, mpi: launchedRanks() === undefined ? mpi : null, runtimeAddon: addon }
   const outcome = await runChild(JSON.stringify(task), timeoutMs)
   if (outcome.stage !== 'done' || outcome.error !== undefined) throw failureOf(outcome, timeoutMs)
 }

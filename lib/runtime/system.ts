@@ -44,12 +44,9 @@ export function textOf(file: string): string | null {
 }
 
 function runProgram(program: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<CommandResult | null> {
-  const child = spawn(program, args, {
-    env,
-    stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: LIMIT_MS,
-    killSignal: 'SIGKILL',
-  })
+  const child = spawn(program, args, { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  // not spawn's own time limit, which keeps the process alive if there is no such program
+  const timer = setTimeout(() => child.kill('SIGKILL'), LIMIT_MS)
   let output = ''
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (text: string) => {
@@ -57,7 +54,11 @@ function runProgram(program: string, args: readonly string[], env: NodeJS.Proces
     })
   }
   return new Promise((resolve) => {
-    child.on('error', () => resolve(null))
-    child.on('close', (code) => resolve({ code, output }))
+    const end = (result: CommandResult | null) => {
+      clearTimeout(timer)
+      resolve(result)
+    }
+    child.on('error', () => end(null))
+    child.on('close', (code) => end({ code, output }))
   })
 }

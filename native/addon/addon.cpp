@@ -6,13 +6,17 @@
 #include "logitsPostProcessor.h"
 #include "napiSetup.h"
 #include "preload.h"
+#include "report.h"
 #include "runtimeExtension.h"
+#include "runtimeShutdown.h"
 #include "worker.h"
 
 #include <tensorrt_llm/executor/executor.h>
 
+#include <chrono>
 #include <cstdint>
 #include <exception>
+#include <future>
 #include <memory>
 #include <string>
 #include <utility>
@@ -20,6 +24,20 @@
 
 namespace trtllm_node {
 namespace {
+
+/// RawEngine of a rank that serves the leader: limits, canEnqueueRequests and hasEnded().
+Napi::Object wrapFollower(Napi::Env env, std::unique_ptr<RuntimeExecutor> runtime) {
+    Napi::Object follower = Napi::Object::New(env);
+    follower.Set("limits", toJs(env, runtime->limits()));
+    follower.Set("canEnqueueRequests", Napi::Boolean::New(env, false));
+    auto const ended = std::make_shared<std::future<void>>(followLeader(std::move(runtime)));
+    auto const hasEnded = [ended](Napi::CallbackInfo const& info) {
+        bool const ready = ended->wait_for(std::chrono::seconds(0)) == std::future_status::ready;
+        return Napi::Boolean::New(info.Env(), ready);
+    };
+    follower.Set("hasEnded", Napi::Function::New(env, hasEnded, "hasEnded"));
+    return follower;
+}
 
 /// `source` holds the memory that the options refer to; it is held until the model is loaded.
 Napi::Promise startLoading(
@@ -32,7 +50,11 @@ Napi::Promise startLoading(
             return createRuntimeExecutor(options.model, options.config, options.runtime);
         },
         [hooks, source = Napi::Persistent(source), onResponses = Napi::Persistent(listeners.onResponses),
-            onLogits = Napi::Persistent(listeners.onLogits)](Napi::Env, std::unique_ptr<RuntimeExecutor> runtime) {
+            onLogits = Napi::Persistent(listeners.onLogits)](
+            Napi::Env callEnv, std::unique_ptr<RuntimeExecutor> runtime) {
+            if (!runtime->executor().canEnqueueRequests()) {
+                return wrapFollower(callEnv, std::move(runtime));
+            }
             return Engine::wrap(onResponses.Env(), std::move(runtime), hooks, {onResponses.Value(), onLogits.Value()});
         });
 }
@@ -64,6 +86,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
     exports.Set("apiVersion", tensorrt_llm::executor::version());
     exports.Set("capabilities", capabilities(env));
     exports.Set("createEngine", Napi::Function::New<createEngine>(env, "createEngine"));
+    exports.Set("endEngines", Napi::Function::New<guarded<Engine::endAll>>(env, "endEngines"));
     exports.Set("preload", Napi::Function::New<guarded<preload>>(env, "preload"));
     exports.Set("tryMpi", Napi::Function::New<guarded<tryMpi>>(env, "tryMpi"));
     return exports;

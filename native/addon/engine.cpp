@@ -11,6 +11,9 @@
 #include <chrono>
 #include <cstdint>
 #include <exception>
+#include <iterator>
+#include <map>
+#include <mutex>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -52,6 +55,17 @@ template <Napi::Value (Engine::*method)(Napi::CallbackInfo const&)>
 Napi::PropertyDescriptor methodProperty(Napi::Env env, char const* name) {
     return Napi::PropertyDescriptor::Value(
         name, Napi::Function::New<guarded<callMethod<method>>>(env, name), napi_enumerable);
+}
+
+/// All of the process, by environment.
+struct Registry {
+    std::mutex mutex;
+    std::multimap<napi_env, Engine*> engines;
+};
+
+Registry& registry() {
+    static Registry instance;
+    return instance;
 }
 
 /// Before the pump starts: its thread cannot be left behind if this fails.
@@ -102,9 +116,17 @@ Engine::Engine(Napi::Env env, std::unique_ptr<RuntimeExecutor> runtime, RequestH
     , mHooks(attach(env, std::move(hooks), listeners.onLogits))
     , mPump(ResponsePump::start(env, *mRuntime, mHooks.registry, listeners.onResponses)) {
     napi_add_env_cleanup_hook(mEnv, onEnvironmentEnd, this);
+    std::lock_guard const lock(registry().mutex);
+    registry().engines.emplace(mEnv, this);
 }
 
 Engine::~Engine() {
+    {
+        std::lock_guard const lock(registry().mutex);
+        auto const [begin, end] = registry().engines.equal_range(mEnv);
+        auto const self = std::find_if(begin, end, [this](auto const& entry) { return entry.second == this; });
+        registry().engines.erase(self);
+    }
     napi_remove_env_cleanup_hook(mEnv, onEnvironmentEnd, this);
     onEnvironmentEnd(this);
 }
@@ -208,6 +230,21 @@ void Engine::shutDown(Clock::time_point drainUntil) {
     mPump->stop(drainUntil);
     // A drained runtime ends at once, even if draining took all the time.
     shutDownRuntime(std::move(mRuntime), std::max(deadline, Clock::now() + std::chrono::seconds(1)));
+}
+
+Napi::Value Engine::endAll(Napi::CallbackInfo const& info) {
+    std::vector<Engine*> engines;
+    {
+        std::lock_guard const lock(registry().mutex);
+        auto const [begin, end] = registry().engines.equal_range(info.Env());
+        std::transform(begin, end, std::back_inserter(engines), [](auto const& entry) { return entry.second; });
+    }
+    for (Engine* const engine : engines) { // destroyed on this thread only
+        if (!engine->mClosing) {
+            onEnvironmentEnd(engine);
+        }
+    }
+    return info.Env().Undefined();
 }
 
 void Engine::onCollected(napi_env, void* held, void*) {

@@ -31,6 +31,9 @@ public:
     [[nodiscard]] static Napi::Object wrap(
         Napi::Env env, std::unique_ptr<RuntimeExecutor> runtime, RequestHooks hooks, Listeners const& listeners);
 
+    /// Ends those of this environment that are open, as its end would: a process that exits does not come so far.
+    static Napi::Value endAll(Napi::CallbackInfo const& info);
+
     Engine(Napi::Env env, std::unique_ptr<RuntimeExecutor> runtime, RequestHooks hooks, Listeners const& listeners);
     ~Engine();
     Engine(Engine const&) = delete;

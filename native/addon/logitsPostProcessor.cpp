@@ -18,6 +18,7 @@ void installLogitsPostProcessor(tle::ExecutorConfig& config, RequestHooks const&
     tle::LogitsPostProcessorConfig processors;
     processors.setProcessorBatched([processor](auto const&, auto& logits, auto const& tokens, auto const& stream,
                                        auto const& clientIds) { processor->run(logits, tokens, stream, clientIds); });
+    processors.setReplicate(false); // of several ranks only the leader knows what a request asked for
     config.setLogitsPostProcessorConfig(processors);
 }
 

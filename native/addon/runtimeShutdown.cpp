@@ -37,4 +37,11 @@ void shutDownRuntime(std::unique_ptr<RuntimeExecutor> runtime, std::chrono::stea
     std::fputs("trtllm-node: the runtime is still busy and is left to end by itself\n", stderr);
 }
 
+std::future<void> followLeader(std::unique_ptr<RuntimeExecutor> runtime) {
+    std::packaged_task<void(std::unique_ptr<RuntimeExecutor>)> task(endRuntime);
+    auto ended = task.get_future();
+    std::thread(std::move(task), std::move(runtime)).detach();
+    return ended;
+}
+
 } // namespace trtllm_node

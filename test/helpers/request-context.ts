@@ -25,6 +25,7 @@ export const requestContext: RequestContext = {
     encodePlain: (text) => Array.from(text, () => 3),
     decode: () => '',
   },
+  decoderOnly: false,
   defaults: { generation: undefined, languages: undefined },
   gatherGenerationLogits: false,
   featureSize: 4,

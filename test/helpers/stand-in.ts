@@ -47,7 +47,7 @@ export const preparedCache = join(root, 'build/stand-in/cache/trtllm-node')
 
 /** Engines of the sample model, as far as the stand-in is concerned. */
 export function layOutEngines(
-  how: { version?: string; build?: object; options?: object } = {},
+  how: { version?: string; build?: object; ranks?: number; options?: object } = {},
   folder = tempFolder(),
 ): string {
   return layOut(sampleCheckpoint, join(folder, 'engines'), how) as string
