@@ -32,6 +32,18 @@ test('chunks concatenate to the result, which is that of generate', async () => 
   expect(result).toMatchObject(whole)
 })
 
+test('what was generated while JavaScript was busy comes whole', async () => {
+  const request = { input: 'rhythm', endId: null, maxTokens: 200 }
+  const streams = [engine.stream(request), engine.stream({ ...request, returnLogProbs: true })]
+  const reading = streams.map(readAll)
+  for await (const _ of engine.stream({ input: 'queue' }))
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100)
+  const chunks = await Promise.all(reading)
+  const { outputTokenIds } = await engine.generate(request)
+  for (const each of chunks) expect(each.flatMap(({ outputTokenIds }) => outputTokenIds)).toEqual(outputTokenIds)
+  expect(chunks[1]?.flatMap(({ logProbs = [] }) => logProbs)).toHaveLength(outputTokenIds.length)
+})
+
 test('a stream can be read once', async () => {
   const stream = engine.stream({ input: 'queue' })
   await readAll(stream)
