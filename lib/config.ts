@@ -70,10 +70,11 @@ export interface EngineOptions extends GpuOptions {
    */
   threads?: number | undefined
   /**
-   * *Ours.* How weights are held in memory; arithmetic is float32 either way.
+   * *Ours.* How weights are held in memory; arithmetic is float32. With 'int8' matrix products round weights and
+   * activations to 8 bits and are exact from there on: the fastest and smallest, and less accurate.
    * @default 'auto': bfloat16 checkpoints stay bfloat16, all others become float32
    */
-  weights?: 'auto' | 'float32' | 'bfloat16' | undefined
+  weights?: 'auto' | 'float32' | 'bfloat16' | 'int8' | undefined
   /**
    * *Ours.* Most encoder tokens of one iteration, >= 1, so that a burst of long inputs does not hold up running
    * streams; an input longer than that runs alone. @default 256
@@ -215,7 +216,7 @@ const ENGINE_FIELDS: FieldValidators<EngineOptions> = {
   kvCache: fields<KvCacheOptions>(KV_CACHE_FIELDS),
   peftCache: fields<PeftCacheOptions>(PEFT_CACHE_FIELDS),
   threads: integer(1, 1024),
-  weights: oneOf(['auto', 'float32', 'bfloat16']),
+  weights: oneOf(['auto', 'float32', 'bfloat16', 'int8']),
   runtime: oneOf(['auto', 'embedded', 'tensorrt-llm']),
   encoderTokenBudget: integer(1),
   tokenizer: tokenizerOption,

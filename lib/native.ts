@@ -21,7 +21,7 @@ export interface RawLimits extends RawEngineLimits {
   /** Threads of the arithmetic. */
   threads?: number
   /** How the weights are held. */
-  weights?: 'float32' | 'bfloat16'
+  weights?: 'float32' | 'bfloat16' | 'int8'
 }
 
 /** The state between two iterations. */

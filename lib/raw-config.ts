@@ -66,7 +66,7 @@ export interface RawExtendedRuntimePerfKnobConfig {
 
 export interface RawRuntimeOptions {
   threads?: number
-  weights?: 'auto' | 'float32' | 'bfloat16'
+  weights?: 'auto' | 'float32' | 'bfloat16' | 'int8'
   tokensPerBlock?: number
   encoderTokenBudget?: number
   reuseEncoder?: boolean

@@ -36,13 +36,14 @@ struct RuntimeLimits {
         selfCacheBytes; ///< reserved for the self-attention cache; memory is taken as it is used
     std::optional<std::uint64_t> crossCacheBytes; ///< likewise for the cross-attention cache
     std::optional<std::int32_t> threads;
-    std::optional<std::string> weights; ///< "float32" or "bfloat16"
+    std::optional<std::string> weights; ///< "float32", "bfloat16" or "int8"
 };
 
 struct RuntimeOptions {
     /// Threads for the arithmetic; 0: min of physical cores, affinity and cgroup quota.
     std::int32_t threads = 0;
-    /// Stored type of the weights: "auto" (BF16 checkpoints stay BF16, all others FP32), "float32" or "bfloat16".
+    /// Stored type of the weights: "auto" (BF16 checkpoints stay BF16, all others FP32), "float32", "bfloat16" or
+    /// "int8" (products of integers).
     std::string weights = "auto";
     /// Tokens of one cache block: 16, 32, 64 or 128.
     std::int32_t tokensPerBlock = 32;

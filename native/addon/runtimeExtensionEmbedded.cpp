@@ -12,6 +12,11 @@ namespace {
 
 namespace texec = tensorrt_llm::executor;
 
+char const* nameOf(embedded::compute::WeightType type) {
+    using embedded::compute::WeightType;
+    return type == WeightType::kINT8 ? "int8" : type == WeightType::kBF16 ? "bfloat16" : "float32";
+}
+
 class EmbeddedExecutor : public RuntimeExecutor {
 public:
     EmbeddedExecutor(std::shared_ptr<texec::Model> const& encoder, std::shared_ptr<texec::Model> const& decoder,
@@ -19,7 +24,7 @@ public:
         : mExecutor(encoder, decoder, config)
         , mImpl(texec::ExecutorAccess::impl(mExecutor))
         , mThreads(mImpl.engine().runner().numThreads())
-        , mWeights(decoder->weightType() == embedded::compute::WeightType::kBF16 ? "bfloat16" : "float32") {}
+        , mWeights(nameOf(decoder->weightType())) {}
 
     [[nodiscard]] texec::Executor& executor() override { return mExecutor; }
 

@@ -3,10 +3,14 @@ import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:f
 import { join } from 'node:path'
 import { root } from '../steps.mjs'
 
-/** Sizes of published models. */
+/** Sizes of published models, and of a small one as people train it for words. */
 export const SHAPES = {
-  't5-small': { hidden: 512, heads: 8, headSize: 64, ffn: 2048, layers: 6, vocab: 32128, gated: false },
+  g2p: { family: 't5', hidden: 256, heads: 4, headSize: 64, ffn: 1024, layers: 4, vocab: 120, gated: true },
+  't5-small': { family: 't5', hidden: 512, heads: 8, headSize: 64, ffn: 2048, layers: 6, vocab: 32128, gated: false },
+  't5-base': { family: 't5', hidden: 768, heads: 12, headSize: 64, ffn: 2048, layers: 12, vocab: 32128, gated: true },
+  'bart-base': { family: 'bart', hidden: 768, heads: 12, headSize: 64, ffn: 3072, layers: 6, vocab: 50265, gated: false },
 }
+const BART_POSITIONS = 1024
 
 /** The folder of a checkpoint in BF16 with that shape; made on first use under build/. */
 export function randomModel(name) {
@@ -25,12 +29,13 @@ function writePart(folder, part, shape) {
   writeFileSync(join(folder, 'rank0.safetensors'), safetensors(tensorsOf(part, shape)))
 }
 
-function configOf(part, { hidden, heads, headSize, ffn, layers, vocab, gated }) {
+function configOf(part, shape) {
+  const { hidden, heads, headSize, ffn, layers, vocab, gated } = shape
   return {
     architecture: part === 'encoder' ? 'EncoderModel' : 'DecoderModel',
     dtype: 'bfloat16',
     logits_dtype: 'float32',
-    model_type: 't5',
+    model_type: shape.family,
     num_hidden_layers: layers,
     num_attention_heads: heads,
     head_size: headSize,
@@ -38,45 +43,86 @@ function configOf(part, { hidden, heads, headSize, ffn, layers, vocab, gated }) 
     intermediate_size: ffn,
     vocab_size: vocab,
     encoder_hidden_size: hidden,
-    position_embedding_type: 'relative',
-    has_position_embedding: false,
-    relative_attention: true,
-    num_buckets: 32,
-    max_distance: 128,
-    hidden_act: gated ? 'gelu_new' : 'relu',
     gated_act: gated,
-    layernorm_type: 1,
-    layernorm_position: 0,
-    norm_epsilon: 1e-6,
-    has_model_final_layernorm: true,
-    q_scaling: headSize ** -0.5,
-    rescale_before_lm_head: !gated,
-    decoder_start_token_id: 0,
-    eos_token_id: 1,
-    pad_token_id: 0,
+    mlp_type: gated ? 1 : 0,
+    ...(shape.family === 't5' ? t5Fields(shape) : BART_FIELDS),
   }
 }
 
+const t5Fields = ({ headSize, gated }) => ({
+  position_embedding_type: 'relative',
+  has_position_embedding: false,
+  relative_attention: true,
+  num_buckets: 32,
+  max_distance: 128,
+  hidden_act: gated ? 'gelu_new' : 'relu',
+  layernorm_type: 1,
+  layernorm_position: 0,
+  norm_epsilon: 1e-6,
+  has_model_final_layernorm: true,
+  q_scaling: headSize ** -0.5,
+  rescale_before_lm_head: !gated,
+  decoder_start_token_id: 0,
+  eos_token_id: 1,
+  pad_token_id: 0,
+})
+
+const BART_FIELDS = {
+  position_embedding_type: 'learned_absolute',
+  has_position_embedding: true,
+  max_position_embeddings: BART_POSITIONS,
+  relative_attention: false,
+  hidden_act: 'gelu',
+  layernorm_type: 0,
+  layernorm_position: 1,
+  norm_epsilon: 1e-5,
+  has_embedding_layernorm: true,
+  has_model_final_layernorm: false,
+  has_attention_qkvo_bias: true,
+  has_mlp_bias: true,
+  q_scaling: 1,
+  decoder_start_token_id: 2,
+  eos_token_id: 2,
+  bos_token_id: 0,
+  pad_token_id: 1,
+}
+
 /** Names and shapes as the TensorRT-LLM converter writes them. */
-function tensorsOf(part, { hidden, heads, headSize, ffn, layers, vocab, gated }) {
+function tensorsOf(part, { family, hidden, heads, headSize, ffn, layers, vocab, gated }) {
+  const isBart = family === 'bart'
   const width = heads * headSize
   const attentions = part === 'encoder' ? ['attention'] : ['self_attention', 'cross_attention']
-  const tensors = [
-    ['transformer.vocab_embedding.weight', [vocab, hidden]],
-    ['transformer.ln_f.weight', [hidden]],
-  ]
-  if (part === 'decoder') tensors.push(['lm_head.weight', [vocab, hidden]], ['rel_attn_table', [heads, 32]])
+  const tensors = []
+  const linear = (name, rows, cols) => {
+    tensors.push([`${name}.weight`, [rows, cols]])
+    if (isBart) tensors.push([`${name}.bias`, [rows]])
+  }
+  const norm = (name) => {
+    tensors.push([`${name}.weight`, [hidden]])
+    if (isBart) tensors.push([`${name}.bias`, [hidden]])
+  }
+  tensors.push(['transformer.vocab_embedding.weight', [vocab, hidden]])
+  if (isBart) {
+    tensors.push(['transformer.position_embedding.weight', [BART_POSITIONS, hidden]])
+    norm('transformer.ln_embed')
+  } else {
+    tensors.push(['transformer.ln_f.weight', [hidden]])
+  }
+  if (part === 'decoder') {
+    tensors.push(['lm_head.weight', [vocab, hidden]])
+    if (!isBart) tensors.push(['rel_attn_table', [heads, 32]])
+  }
   for (let i = 0; i < layers; i++) {
     const layer = `transformer.layers.${i}.`
     for (const attention of attentions) {
-      tensors.push([`${layer}${attention}.qkv.weight`, [3 * width, hidden]])
-      tensors.push([`${layer}${attention}.dense.weight`, [hidden, width]])
-      tensors.push([`${layer}${attention}_layernorm.weight`, [hidden]])
+      linear(`${layer}${attention}.qkv`, 3 * width, hidden)
+      linear(`${layer}${attention}.dense`, hidden, width)
+      norm(`${layer}${attention}_layernorm`)
     }
-    tensors.push([`${layer}${attentions[0]}.rel_attn_table`, [heads, 32]])
-    tensors.push([`${layer}mlp_layernorm.weight`, [hidden]])
-    for (const matrix of gated ? ['fc', 'gate'] : ['fc']) tensors.push([`${layer}mlp.${matrix}.weight`, [ffn, hidden]])
-    tensors.push([`${layer}mlp.proj.weight`, [hidden, ffn]])
+    if (!isBart) tensors.push([`${layer}${attentions[0]}.rel_attn_table`, [heads, 32]])
+    norm(`${layer}mlp_layernorm`)
+    for (const matrix of gated ? ['fc', 'gate'] : ['fc']) linear(`${layer}mlp.${matrix}`, ffn, hidden)
+    linear(`${layer}mlp.proj`, hidden, ffn)
   }
   return tensors
 }

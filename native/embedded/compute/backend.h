@@ -25,11 +25,13 @@ namespace embedded::compute {
 using tensorrt_llm::executor::SizeType32;
 using tensorrt_llm::executor::TokenIdType;
 
-/// How the values of a prepared matrix are stored; the arithmetic is FP32 for both.
-enum class WeightType { kFP32, kBF16 };
+/// How the values of a prepared matrix are stored. The arithmetic is FP32; with kINT8 a product first rounds each input
+/// row to integers of its own scale (largest magnitude / 127), sums integers exactly, and applies the scales of row and
+/// output in FP32. Tables know no kINT8.
+enum class WeightType { kFP32, kBF16, kINT8 };
 
 [[nodiscard]] constexpr std::size_t bytesPerWeight(WeightType type) {
-    return type == WeightType::kFP32 ? 4 : 2;
+    return type == WeightType::kFP32 ? 4 : type == WeightType::kBF16 ? 2 : 1;
 }
 
 /// kGELU is x Φ(x), by the error function; kGELU_TANH is its approximation by tanh.
@@ -157,7 +159,8 @@ public:
 
     // ---- load time ----------------------------------------------------------------------------------------------
 
-    /// Copies a weight into the layout of matmul(). FP16, FP8 and INT8 sources keep their exact values only with kFP32.
+    /// Copies a weight into the layout of matmul(). FP16, FP8 and INT8 sources keep their exact values with kFP32
+    /// alone, INT8 also with kINT8.
     /// @param bias one value for each row of the weight, kept in FP32; null: none
     [[nodiscard]] virtual std::unique_ptr<Matrix> prepareMatrix(
         HostMatrix const& source, WeightType type, HostMatrix const* bias) = 0;

@@ -64,7 +64,7 @@ void applyScales(HostMatrix const& source, std::int64_t first, std::int64_t coun
     for (std::int64_t begin = first; begin < end;) {
         std::int64_t const row = begin / source.cols;
         std::int64_t const rowEnd = std::min((row + 1) * source.cols, end);
-        float const scale = source.scales[source.scales.size() == 1 ? 0 : static_cast<std::size_t>(row)];
+        float const scale = scaleOfRow(source, row);
         std::transform(output + (begin - first), output + (rowEnd - first), output + (begin - first),
             [scale](float value) { return value * scale; });
         begin = rowEnd;
@@ -98,6 +98,13 @@ char const* nameOf(DataType type) {
 }
 
 } // namespace
+
+float scaleOfRow(HostMatrix const& source, std::int64_t row) {
+    if (source.scales.empty()) {
+        return 1;
+    }
+    return source.scales[source.scales.size() == 1 ? 0 : static_cast<std::size_t>(row)];
+}
 
 void checkSource(HostMatrix const& source) {
     if (bytesPerValue(source.dtype) == 0) {

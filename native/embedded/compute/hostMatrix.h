@@ -26,6 +26,9 @@ void checkSource(HostMatrix const& source);
 /// Values `first` … `first + count - 1` as FP32, times their scale. REQUIRES: checkSource() passes.
 void readValues(HostMatrix const& source, std::int64_t first, std::int64_t count, float* output);
 
+/// The factor on the values of a row.
+[[nodiscard]] float scaleOfRow(HostMatrix const& source, std::int64_t row);
+
 /// Bytes of one value of a type that readValues() knows.
 [[nodiscard]] std::int64_t bytesPerValue(DataType type);
 

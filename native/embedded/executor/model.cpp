@@ -33,7 +33,10 @@ WeightType chooseWeightType(std::string const& weights, DataType checkpoint) {
     if (weights == "bfloat16") {
         return WeightType::kBF16;
     }
-    throw TllmException("[ERR_INVALID_ARGUMENT] weights must be auto, float32 or bfloat16, got " + weights);
+    if (weights == "int8") {
+        return WeightType::kINT8;
+    }
+    throw TllmException("[ERR_INVALID_ARGUMENT] weights must be auto, float32, bfloat16 or int8, got " + weights);
 }
 
 TllmException invalid(std::string const& name, std::string const& rule, SizeType32 value) {

@@ -13,7 +13,7 @@ namespace embedded {
 /// Options of this runtime that NVIDIA's API has no field for.
 struct EmbeddedOptions {
     SizeType32 threads = 0;              ///< 0: as many as the machine gives this process
-    std::string weights = "auto";        ///< "auto": BF16 for BF16 checkpoints, else FP32; "float32", "bfloat16"
+    std::string weights = "auto";        ///< "auto": BF16 for BF16 checkpoints, else FP32; or a type: "float32" …
     SizeType32 tokensPerBlock = 32;      ///< of both caches: 16, 32, 64 or 128
     SizeType32 encoderTokenBudget = 256; ///< encoder tokens of one iteration, >= 1; a longer input runs alone
     bool reuseEncoder = true;            ///< equal inputs share one encoder pass

@@ -25,6 +25,11 @@ std::unique_ptr<compute::KvStore> allocateCache(
     return backend.allocateKv({config.numLayers, config.numHeads, config.headSize, numBlocks, tokensPerBlock});
 }
 
+/// Adapters are small beside the weights that they change: INT8 would save little.
+compute::WeightType adapterType(compute::WeightType weights) {
+    return weights == compute::WeightType::kFP32 ? weights : compute::WeightType::kBF16;
+}
+
 void addSlots(SequenceBlocks const& blocks, SizeType32 first, std::vector<compute::KvSlot>& slots) {
     for (SizeType32 position = first; position < blocks.numTokens(); ++position) {
         slots.push_back({blocks.blockAt(position), blocks.offsetAt(position)});
@@ -50,7 +55,7 @@ ModelRunner::ModelRunner(texec::Model const* encoder, texec::Model const& decode
     , mSelfPool(limits.numSelfBlocks)
     , mCrossPool(limits.numCrossBlocks)
     , mEncoderCache(mCrossPool, limits.maxRetainedInputs)
-    , mAdapterCache({mEncoderConfig, mDecoderConfig, limits.adapters.maxRank, decoder.weightType()},
+    , mAdapterCache({mEncoderConfig, mDecoderConfig, limits.adapters.maxRank, adapterType(decoder.weightType())},
           limits.adapters.cacheBytes, *mBackend)
     , mDecoder(mDecoderConfig,
           loadDecoderWeights(

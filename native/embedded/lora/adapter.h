@@ -18,7 +18,7 @@ struct LoraTarget {
     ModelConfig const& encoder;
     ModelConfig const& decoder;
     SizeType32 maxRank;
-    compute::WeightType weightType; ///< of the model, and so of its adapters
+    compute::WeightType weightType; ///< kFP32 or kBF16
 };
 
 /// The two tensors of a LoraConfig, one row for each module of a layer.
@@ -27,7 +27,7 @@ struct LoraRows {
     tensorrt_llm::executor::Tensor config;  ///< INT32 [rows, 3 or 4]: module id, layer index, rank, DoRA flag
 };
 
-/// Immutable. Its values are kept in the type of the model's weights and multiplied in FP32. Layers count through the
+/// Immutable. Its values are multiplied in FP32. Layers count through the
 /// decoder and then through the encoder: encoder layer i is layer numDecoderLayers + i.
 class Adapter {
 public:

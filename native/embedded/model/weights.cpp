@@ -68,7 +68,8 @@ public:
         auto const tokens =
             mSource.checkpoint.readMaybeSplit("transformer.vocab_embedding.weight", {mConfig.vocabSize, mHidden});
         EmbeddingWeights weights;
-        weights.tokens = mBackend.prepareTable(tokens.matrix, mSource.type);
+        auto const type = mSource.type == compute::WeightType::kINT8 ? compute::WeightType::kBF16 : mSource.type;
+        weights.tokens = mBackend.prepareTable(tokens.matrix, type);
         if (mConfig.maxPositions > 0) {
             auto const positions = mSource.checkpoint.read(
                 "transformer.position_embedding.weight", {mConfig.maxPositions, mHidden}, Split::kNONE);

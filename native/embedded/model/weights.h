@@ -79,7 +79,7 @@ struct DecoderWeights {
 struct WeightSource {
     Checkpoint const& checkpoint;
     ModelConfig const& config;
-    compute::WeightType type;
+    compute::WeightType type; ///< of matrices; with kINT8 the token table is BF16
 };
 
 /// Every tensor is checked for presence, shape and type before it is prepared.

@@ -28,7 +28,7 @@ constexpr std::int64_t kSCATTER_COST = 8;
 
 /// Input rows that stay in the second-level cache while the panels of a task pass by, in floats.
 constexpr std::int64_t kROW_BLOCK_FLOATS = 128 * 1024;
-/// Rows of a block are whole tiles of all targets, and panels of a task are whole groups.
+/// Rows of a block are whole tiles of most kernels, and panels of a task are whole groups.
 constexpr std::int64_t kROW_MULTIPLE = 24;
 constexpr std::int64_t kPANEL_MULTIPLE = 4;
 
@@ -131,28 +131,55 @@ void CpuBackend::matmulAdd(Matrix const& weight, float const* input, std::int64_
     multiply(weight, input, rows, output, true);
 }
 
-void CpuBackend::multiply(Matrix const& weight, float const* input, std::int64_t rows, float* output, bool add) const {
+void CpuBackend::multiply(Matrix const& weight, float const* input, std::int64_t rows, float* output, bool add) {
     if (rows == 0) {
         return;
     }
     auto const& matrix = static_cast<PreparedMatrix const&>(weight);
+    if (matrix.type() == WeightType::kINT8) {
+        auto const [quantized, stride, scales] = quantize(input, rows, matrix.cols());
+        Int8Call const call{matrix.panels(), matrix.panelStride() * 4, matrix.scales(), matrix.bias(), matrix.totals(),
+            matrix.cols(), matrix.rows(), quantized, stride, scales, output, matrix.rows(), add};
+        return divideProduct(
+            matrix.cols(), matrix.numPanels(), rows, [&](MatmulPart const& part) { mKernels.matmulInt8(call, part); });
+    }
     auto* const kernel = matrix.type() == WeightType::kFP32 ? mKernels.matmulFp32 : mKernels.matmulBf16;
     MatmulCall const call{matrix.panels(), matrix.panelStride(), matrix.bias(), matrix.cols(), matrix.rows(), input,
         output, matrix.rows(), add};
+    divideProduct(matrix.cols(), matrix.numPanels(), rows, [&](MatmulPart const& part) { kernel(call, part); });
+}
 
-    std::int64_t const rowsInBlock = roundUp(divideUp(kROW_BLOCK_FLOATS, matrix.cols()), kROW_MULTIPLE);
+CpuBackend::QuantizedRows CpuBackend::quantize(float const* input, std::int64_t rows, std::int64_t cols) {
+    std::int64_t const stride = roundUp(cols, kPANEL_WIDTH) * mKernels.quantizedBytes;
+    std::int64_t const scaleBytes = roundUp(rows, kPANEL_WIDTH) * std::int64_t{sizeof(float)};
+    auto const bytes = static_cast<std::size_t>(scaleBytes + rows * stride);
+    if (mQuantized.bytes() < bytes) {
+        mQuantized = AlignedMemory(bytes + bytes / 2);
+    }
+    auto* const scales = mQuantized.as<float>();
+    auto* const values = mQuantized.as<std::byte>() + scaleBytes;
+    divide(rows, kCOPY_COST * cols, [&](std::int64_t begin, std::int64_t end, SizeType32) {
+        for (std::int64_t row = begin; row < end; ++row) {
+            scales[row] = mKernels.quantizeRow(input + row * cols, cols, values + row * stride);
+        }
+    });
+    return {values, stride, scales};
+}
+
+template <class Run>
+void CpuBackend::divideProduct(std::int64_t cols, std::int64_t numPanels, std::int64_t rows, Run const& run) const {
+    std::int64_t const rowsInBlock = roundUp(divideUp(kROW_BLOCK_FLOATS, cols), kROW_MULTIPLE);
     std::int64_t const numRowBlocks = divideUp(rows, rowsInBlock);
-    std::int64_t const panelCost = std::min(rows, rowsInBlock) * matrix.cols() * kPANEL_WIDTH;
+    std::int64_t const panelCost = std::min(rows, rowsInBlock) * cols * kPANEL_WIDTH;
     std::int64_t const wantedTasks = divideUp(mNumThreads * kTASKS_PER_THREAD, numRowBlocks);
-    std::int64_t const panelsInTask = roundUp(
-        std::max(divideUp(kMIN_TASK_COST, panelCost), divideUp(matrix.numPanels(), wantedTasks)), kPANEL_MULTIPLE);
-    std::int64_t const numPanelBlocks = divideUp(matrix.numPanels(), panelsInTask);
+    std::int64_t const panelsInTask =
+        roundUp(std::max(divideUp(kMIN_TASK_COST, panelCost), divideUp(numPanels, wantedTasks)), kPANEL_MULTIPLE);
+    std::int64_t const numPanelBlocks = divideUp(numPanels, panelsInTask);
 
     ThreadPool::instance().parallelFor(mNumThreads, numRowBlocks * numPanelBlocks, [&](std::int64_t task, SizeType32) {
         std::int64_t const row = task / numPanelBlocks * rowsInBlock;
         std::int64_t const panel = task % numPanelBlocks * panelsInTask;
-        kernel(
-            call, {row, std::min(row + rowsInBlock, rows), panel, std::min(panel + panelsInTask, matrix.numPanels())});
+        run({row, std::min(row + rowsInBlock, rows), panel, std::min(panel + panelsInTask, numPanels)});
     });
 }
 

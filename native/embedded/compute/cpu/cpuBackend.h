@@ -63,7 +63,18 @@ private:
     /// Calls run(begin, end, slot) on ranges that together are [0, count). `costPerItem` is in multiply-adds.
     template <class Run> void divide(std::int64_t count, std::int64_t costPerItem, Run const& run) const;
 
-    void multiply(Matrix const& weight, float const* input, std::int64_t rows, float* output, bool add) const;
+    /// Input rows as INT8 products take them, in mQuantized.
+    struct QuantizedRows {
+        void const* values;
+        std::int64_t stride; ///< in bytes
+        float const* scales;
+    };
+
+    void multiply(Matrix const& weight, float const* input, std::int64_t rows, float* output, bool add);
+    QuantizedRows quantize(float const* input, std::int64_t rows, std::int64_t cols);
+    /// Calls run(part) on parts that together are all rows times all panels.
+    template <class Run>
+    void divideProduct(std::int64_t cols, std::int64_t numPanels, std::int64_t rows, Run const& run) const;
     void groupRows(std::span<AttentionRow const> rows);
     void attendGroup(
         AttentionCall const& call, RowGroup group, SizeType32 head, float* scratch, std::int64_t scoreStride) const;
@@ -72,6 +83,7 @@ private:
     Kernels const& mKernels;
     LowRankProducts mLowRank;
     std::vector<RowGroup> mRowGroups; ///< of the running attention call
+    AlignedMemory mQuantized;         ///< scales and rows of the running product
     AlignedMemory mScratch;           ///< scores and sums of the running attention call, a part for each thread
 };
 

@@ -20,7 +20,7 @@ protected:
 
 inline std::string targetName(testing::TestParamInfo<Target> const& info) {
     std::string name = toString(info.param);
-    std::erase(name, '-');
+    std::erase_if(name, [](char c) { return c == '-' || c == ' '; });
     return name;
 }
 
@@ -40,6 +40,14 @@ inline std::vector<float> randomFloats(std::int64_t count, unsigned seed, float 
 
 inline HostMatrix fp32Matrix(std::vector<float> const& values, std::int64_t rows, std::int64_t cols) {
     return {values.data(), DataType::kFP32, rows, cols};
+}
+
+/// [rows, weight.rows()] of a product.
+inline std::vector<float> product(
+    CpuBackend& backend, Matrix const& weight, std::span<float const> input, std::int64_t rows) {
+    std::vector<float> output(static_cast<std::size_t>(rows * weight.rows()), std::nanf(""));
+    backend.matmul(weight, input.data(), rows, output.data());
+    return output;
 }
 
 /// Each value within `tolerance` of its reference, relative to the reference where that is larger than 1.

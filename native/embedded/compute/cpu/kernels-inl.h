@@ -51,6 +51,7 @@ HWY_AFTER_NAMESPACE();
     void fill(Target target, Kernels& kernels) {                                                                       \
         switch (target) {                                                                                              \
         case Target::kAVX512:                                                                                          \
+        case Target::kAVX512_VNNI:                                                                                     \
             return N_AVX3::fill(kernels);                                                                              \
         case Target::kAVX2:                                                                                            \
             return N_AVX2::fill(kernels);                                                                              \

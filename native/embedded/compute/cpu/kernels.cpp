@@ -7,11 +7,13 @@ namespace embedded::compute {
 // Each defined in the file of its kernels.
 void fillMatmul(Target target, Kernels& kernels);
 void fillAttention(Target target, Kernels& kernels);
+void fillInt8(Target target, Kernels& kernels);
 void fillRows(Target target, Kernels& kernels);
+void fillVnni(Kernels& kernels);
 
 namespace {
 
-constexpr std::array kTARGETS{Target::kBASELINE, Target::kSSE4, Target::kAVX2, Target::kAVX512};
+constexpr std::array kTARGETS{Target::kBASELINE, Target::kSSE4, Target::kAVX2, Target::kAVX512, Target::kAVX512_VNNI};
 
 /// The features that Highway lets the compiler use for the target, besides those of the poorer targets.
 bool hasFeaturesOf(Target target) {
@@ -27,6 +29,8 @@ bool hasFeaturesOf(Target target) {
     case Target::kAVX512:
         return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl")
             && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw");
+    case Target::kAVX512_VNNI:
+        return __builtin_cpu_supports("avx512vnni");
     }
     return false;
 }
@@ -37,8 +41,10 @@ std::array<Kernels, kTARGETS.size()> makeTables() {
         Kernels& table = tables[static_cast<std::size_t>(target)];
         fillMatmul(target, table);
         fillAttention(target, table);
+        fillInt8(target, table);
         fillRows(target, table);
     }
+    fillVnni(tables.back());
     return tables;
 }
 
@@ -74,6 +80,8 @@ char const* toString(Target target) {
         return "AVX2";
     case Target::kAVX512:
         return "AVX-512";
+    case Target::kAVX512_VNNI:
+        return "AVX-512 VNNI";
     }
     return "?";
 }

@@ -11,10 +11,13 @@
 namespace embedded::compute {
 
 /// Instruction sets, from the poorest.
-enum class Target { kBASELINE, kSSE4, kAVX2, kAVX512 };
+enum class Target { kBASELINE, kSSE4, kAVX2, kAVX512, kAVX512_VNNI };
 
 /// Output features in one panel of a prepared matrix, keys in one step of attention: the lanes of the widest vector.
 inline constexpr std::int64_t kPANEL_WIDTH = 16;
+
+/// Consecutive k of an INT8 weight that lie together.
+inline constexpr std::int64_t kINT8_GROUP = 4;
 
 /// Query rows of one sequence that attention handles together.
 inline constexpr std::int64_t kQUERY_ROWS = 4;
@@ -30,6 +33,23 @@ struct MatmulCall {
     float const* input;
     float* output;
     std::int64_t outputStride; ///< from one output row to the next, at least `outputs`
+    bool add;
+};
+
+/// The same for INT8 weights and rows from quantizeRow(): exact integer sums, times both scales.
+struct Int8Call {
+    void const* panels;
+    std::int64_t panelStride; ///< in bytes
+    float const* scales;      ///< as `bias`
+    float const* bias;
+    std::int32_t const* totals; ///< Σ weight of each output, as `bias`
+    std::int64_t cols;
+    std::int64_t outputs;
+    void const* input;
+    std::int64_t inputStride; ///< in bytes
+    float const* inputScales; ///< [rows]
+    float* output;
+    std::int64_t outputStride; ///< as in MatmulCall
     bool add;
 };
 
@@ -70,6 +90,11 @@ struct SoftmaxTerms {
 struct Kernels {
     void (*matmulFp32)(MatmulCall const& call, MatmulPart const& part);
     void (*matmulBf16)(MatmulCall const& call, MatmulPart const& part);
+    void (*matmulInt8)(Int8Call const& call, MatmulPart const& part);
+    /// Writes `cols` values as matmulInt8 reads them, `quantizedBytes` each; returns their scale. The output has room
+    /// for a multiple of kPANEL_WIDTH values.
+    float (*quantizeRow)(float const* input, std::int64_t cols, void* output);
+    std::int64_t quantizedBytes;
     void (*attend)(AttentionTask const& task);
     void (*rmsNormRow)(float const* input, float const* weight, float epsilon, std::int64_t cols, float* output);
     void (*layerNormRow)(

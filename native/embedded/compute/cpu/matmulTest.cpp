@@ -14,12 +14,6 @@ float roundedTo(WeightType type, float value) {
     return type == WeightType::kFP32 ? value : std::bit_cast<float>(static_cast<std::uint32_t>(toBf16(value)) << 16);
 }
 
-std::vector<float> product(CpuBackend& backend, Matrix const& weight, std::span<float const> input, std::int64_t rows) {
-    std::vector<float> output(static_cast<std::size_t>(rows * weight.rows()), std::nanf(""));
-    backend.matmul(weight, input.data(), rows, output.data());
-    return output;
-}
-
 TEST_P(Matmul, EqualsReference) {
     constexpr std::int64_t kMaxRows = 65;
     auto cpu = backend();
@@ -60,7 +54,7 @@ TEST_P(Matmul, SameBitsInAnyBatchAndOnAnyNumberOfThreads) {
     auto twoThreads = backend(2);
     auto const weights = randomFloats(kOutputs * kCols, 3);
     auto const input = randomFloats(kMaxRows * kCols, 4);
-    for (auto const type : {WeightType::kFP32, WeightType::kBF16}) {
+    for (auto const type : {WeightType::kFP32, WeightType::kBF16, WeightType::kINT8}) {
         auto const matrix = cpu.prepareMatrix(fp32Matrix(weights, kOutputs, kCols), type, nullptr);
         std::vector<float> alone;
         for (std::int64_t row = 0; row < kMaxRows; ++row) {
@@ -81,28 +75,33 @@ TEST_P(Matmul, SameBitsAcrossBlocksOfRows) {
     constexpr std::int64_t kRows = 51;
     constexpr std::int64_t kCols = 8000;
     auto cpu = backend(2);
-    auto const matrix =
-        cpu.prepareMatrix(fp32Matrix(randomFloats(40 * kCols, 5), 40, kCols), WeightType::kBF16, nullptr);
+    auto const weights = randomFloats(40 * kCols, 5);
     auto const input = randomFloats(kRows * kCols, 6);
-    auto const together = product(cpu, *matrix, input, kRows);
-    for (std::int64_t row = 0; row < kRows; ++row) {
-        auto const alone = product(cpu, *matrix, std::span(input).subspan(static_cast<std::size_t>(row * kCols)), 1);
-        ASSERT_TRUE(std::equal(alone.begin(), alone.end(), together.begin() + row * 40)) << "row " << row;
+    for (auto const type : {WeightType::kBF16, WeightType::kINT8}) {
+        auto const matrix = cpu.prepareMatrix(fp32Matrix(weights, 40, kCols), type, nullptr);
+        auto const together = product(cpu, *matrix, input, kRows);
+        for (std::int64_t row = 0; row < kRows; ++row) {
+            auto const alone =
+                product(cpu, *matrix, std::span(input).subspan(static_cast<std::size_t>(row * kCols)), 1);
+            ASSERT_TRUE(std::equal(alone.begin(), alone.end(), together.begin() + row * 40)) << "row " << row;
+        }
     }
 }
 
 TEST_P(Matmul, AddsTheFinishedSum) {
     auto cpu = backend();
-    for (std::int64_t const rows : {1, 2, 5, 8, 13}) {
-        auto const input = randomFloats(rows * 100, 8);
-        auto const matrix =
-            cpu.prepareMatrix(fp32Matrix(randomFloats(33 * 100, 7), 33, 100), WeightType::kFP32, nullptr);
-        auto const residual = randomFloats(rows * 33, 9);
-        auto expected = product(cpu, *matrix, input, rows);
-        std::transform(expected.begin(), expected.end(), residual.begin(), expected.begin(), std::plus());
-        auto output = residual;
-        cpu.matmulAdd(*matrix, input.data(), rows, output.data());
-        EXPECT_EQ(output, expected) << rows << " rows";
+    auto const weights = randomFloats(33 * 100, 7);
+    for (auto const type : {WeightType::kFP32, WeightType::kINT8}) {
+        auto const matrix = cpu.prepareMatrix(fp32Matrix(weights, 33, 100), type, nullptr);
+        for (std::int64_t const rows : {1, 2, 5, 8, 13}) {
+            auto const input = randomFloats(rows * 100, 8);
+            auto const residual = randomFloats(rows * 33, 9);
+            auto expected = product(cpu, *matrix, input, rows);
+            std::transform(expected.begin(), expected.end(), residual.begin(), expected.begin(), std::plus());
+            auto output = residual;
+            cpu.matmulAdd(*matrix, input.data(), rows, output.data());
+            EXPECT_EQ(output, expected) << rows << " rows";
+        }
     }
 }
 
