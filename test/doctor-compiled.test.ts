@@ -46,8 +46,8 @@ test('compiled: headers are not needed any more, and loading is tried', async ()
     message: 'the addon was compiled with those in /headers/of/then',
   })
   expect(findings).toContainEqual(expect.objectContaining({ check: 'compiled', status: 'ok' }))
-  // the real dynamic loader does not look below the folder
-  expectProblems(findings, [['loading', 'error', /cannot open shared object file/, /MPI/]])
+  // the machine's libmpi is empty, and what it needs lies outside of it, if anywhere
+  expectProblems(findings, [['loading', 'error', /cannot open shared object file|has no MPI_Init_thread/, /MPI/]])
 })
 
 test('loading is not tried where a library is known to be missing', async () => {
