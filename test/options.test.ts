@@ -59,7 +59,11 @@ test.each<[object, string, string]>([
   [{ iterStatsMaxIterations: -1 }, 'ERR_INVALID_ARGUMENT', 'iterStatsMaxIterations must be an integer >= 0, got -1'],
   [{ normalizeLogProbs: 1 }, 'ERR_INVALID_ARGUMENT', 'normalizeLogProbs must be true or false, got 1'],
   [{ threads: 0 }, 'ERR_INVALID_ARGUMENT', 'threads must be an integer from 1 to 1024, got 0'],
-  [{ weights: 'int4' }, 'ERR_INVALID_ARGUMENT', "weights must be one of 'auto', 'float32', 'bfloat16', 'int8', got 'int4'"],
+  [
+    { weights: 'int4' },
+    'ERR_INVALID_ARGUMENT',
+    "weights must be one of 'auto', 'float32', 'bfloat16', 'int8', got 'int4'",
+  ],
   [{ tokenizer: {} }, 'ERR_INVALID_ARGUMENT', 'tokenizer must be a path or an object with encode, decode and perhaps'],
   [
     { tokenizer: { encode: () => [], decode: () => '', encodePlain: 1 } },

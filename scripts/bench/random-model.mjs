@@ -8,7 +8,16 @@ export const SHAPES = {
   g2p: { family: 't5', hidden: 256, heads: 4, headSize: 64, ffn: 1024, layers: 4, vocab: 120, gated: true },
   't5-small': { family: 't5', hidden: 512, heads: 8, headSize: 64, ffn: 2048, layers: 6, vocab: 32128, gated: false },
   't5-base': { family: 't5', hidden: 768, heads: 12, headSize: 64, ffn: 2048, layers: 12, vocab: 32128, gated: true },
-  'bart-base': { family: 'bart', hidden: 768, heads: 12, headSize: 64, ffn: 3072, layers: 6, vocab: 50265, gated: false },
+  'bart-base': {
+    family: 'bart',
+    hidden: 768,
+    heads: 12,
+    headSize: 64,
+    ffn: 3072,
+    layers: 6,
+    vocab: 50265,
+    gated: false,
+  },
 }
 const BART_POSITIONS = 1024
 
@@ -88,43 +97,51 @@ const BART_FIELDS = {
 }
 
 /** Names and shapes as the TensorRT-LLM converter writes them. */
-function tensorsOf(part, { family, hidden, heads, headSize, ffn, layers, vocab, gated }) {
-  const isBart = family === 'bart'
+function tensorsOf(part, shape) {
+  return [
+    ...outerTensors(part, shape),
+    ...Array.from({ length: shape.layers }, (_, i) => layerTensors(part, shape, `transformer.layers.${i}.`)).flat(),
+  ]
+}
+
+const linear = ({ family }, name, rows, cols) => [
+  [`${name}.weight`, [rows, cols]],
+  ...(family === 'bart' ? [[`${name}.bias`, [rows]]] : []),
+]
+
+const norm = ({ family, hidden }, name) => [
+  [`${name}.weight`, [hidden]],
+  ...(family === 'bart' ? [[`${name}.bias`, [hidden]]] : []),
+]
+
+function outerTensors(part, shape) {
+  const { family, hidden, heads, vocab } = shape
+  const tensors = [['transformer.vocab_embedding.weight', [vocab, hidden]]]
+  if (part === 'decoder') tensors.push(['lm_head.weight', [vocab, hidden]])
+  if (family === 'bart') {
+    const positions = ['transformer.position_embedding.weight', [BART_POSITIONS, hidden]]
+    return [...tensors, positions, ...norm(shape, 'transformer.ln_embed')]
+  }
+  if (part === 'decoder') tensors.push(['rel_attn_table', [heads, 32]])
+  return [...tensors, ['transformer.ln_f.weight', [hidden]]]
+}
+
+function layerTensors(part, shape, layer) {
+  const { family, hidden, heads, headSize, ffn, gated } = shape
   const width = heads * headSize
   const attentions = part === 'encoder' ? ['attention'] : ['self_attention', 'cross_attention']
-  const tensors = []
-  const linear = (name, rows, cols) => {
-    tensors.push([`${name}.weight`, [rows, cols]])
-    if (isBart) tensors.push([`${name}.bias`, [rows]])
-  }
-  const norm = (name) => {
-    tensors.push([`${name}.weight`, [hidden]])
-    if (isBart) tensors.push([`${name}.bias`, [hidden]])
-  }
-  tensors.push(['transformer.vocab_embedding.weight', [vocab, hidden]])
-  if (isBart) {
-    tensors.push(['transformer.position_embedding.weight', [BART_POSITIONS, hidden]])
-    norm('transformer.ln_embed')
-  } else {
-    tensors.push(['transformer.ln_f.weight', [hidden]])
-  }
-  if (part === 'decoder') {
-    tensors.push(['lm_head.weight', [vocab, hidden]])
-    if (!isBart) tensors.push(['rel_attn_table', [heads, 32]])
-  }
-  for (let i = 0; i < layers; i++) {
-    const layer = `transformer.layers.${i}.`
-    for (const attention of attentions) {
-      linear(`${layer}${attention}.qkv`, 3 * width, hidden)
-      linear(`${layer}${attention}.dense`, hidden, width)
-      norm(`${layer}${attention}_layernorm`)
-    }
-    if (!isBart) tensors.push([`${layer}${attentions[0]}.rel_attn_table`, [heads, 32]])
-    norm(`${layer}mlp_layernorm`)
-    for (const matrix of gated ? ['fc', 'gate'] : ['fc']) linear(`${layer}mlp.${matrix}`, ffn, hidden)
-    linear(`${layer}mlp.proj`, hidden, ffn)
-  }
-  return tensors
+  const inner = gated ? ['fc', 'gate'] : ['fc']
+  return [
+    ...attentions.flatMap((attention) => [
+      ...linear(shape, `${layer}${attention}.qkv`, 3 * width, hidden),
+      ...linear(shape, `${layer}${attention}.dense`, hidden, width),
+      ...norm(shape, `${layer}${attention}_layernorm`),
+    ]),
+    ...(family === 'bart' ? [] : [[`${layer}${attentions[0]}.rel_attn_table`, [heads, 32]]]),
+    ...norm(shape, `${layer}mlp_layernorm`),
+    ...inner.flatMap((matrix) => linear(shape, `${layer}mlp.${matrix}`, ffn, hidden)),
+    ...linear(shape, `${layer}mlp.proj`, hidden, ffn),
+  ]
 }
 
 function safetensors(tensors) {
