@@ -3,6 +3,7 @@
  * this package, version of TensorRT-LLM, C++ ABI and architecture, with the addon and the record of what it was made
  * for. Never in the package: that may be read-only, and holds one addon only.
  */
+import { existsSync } from 'node:fs'
 import { readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { defaultCacheFolder } from '../convert/cache.js'
@@ -71,11 +72,12 @@ export async function readPackageVersion(): Promise<string> {
   return (JSON.parse(await readFile(join(packageRoot, 'package.json'), 'utf8')) as { version: string }).version
 }
 
-/** undefined if the folder holds no record that this version understands. */
+/** undefined if the folder holds no addon, or no record that this version understands. */
 async function readAddon(folder: string): Promise<BuiltAddon | undefined> {
+  const addon = join(folder, ADDON_FILE)
   const text = await textIfThere(join(folder, RECORD_FILE)).catch(() => undefined)
   const record = text === undefined ? undefined : parseRecord(text)
-  return record === undefined ? undefined : { ...record, folder, addon: join(folder, ADDON_FILE) }
+  return record === undefined || !existsSync(addon) ? undefined : { ...record, folder, addon }
 }
 
 const TEXTS = ['packageVersion', 'version', 'arch', 'library', 'includeDir'] as const
