@@ -1,4 +1,4 @@
-export type { EngineOptions, KvCacheOptions, PeftCacheOptions, SchedulerOptions } from './config.js'
+export type { EngineOptions, KvCacheOptions, SchedulerOptions } from './config.js'
 export type { ConstraintOptions } from './constraints.js'
 export type { CrossAttentionMask, EncoderInputOptions } from './encoder-inputs.js'
 export { Engine, type EngineLimits, type EngineSnapshot } from './engine.js'
@@ -25,6 +25,7 @@ export {
 export type { InflightBatchingStats, IterationStats, KvCacheStats, RequestStage, RequestStats } from './native.js'
 export type { OutputOptions } from './outputs.js'
 export type { ParallelOptions } from './parallel.js'
+export type { PeftCacheOptions } from './peft-cache.js'
 export type { ControlOptions, InputOptions, Request } from './request.js'
 export type { FinishReason, Result, Sequence, Timings, Usage } from './response.js'
 export type { SamplingOptions } from './sampling.js'

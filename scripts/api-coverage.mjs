@@ -13,7 +13,7 @@ const READ = {
   ExecutorConfig: { options: ['config', 'gpu-options'], as: 'Engine.load' },
   SchedulerConfig: { options: ['config'], as: 'Engine.load', prefix: 'scheduler.' },
   KvCacheConfig: { options: ['config', 'gpu-options'], as: 'Engine.load', prefix: 'kvCache.' },
-  PeftCacheConfig: { options: ['config'], as: 'Engine.load', prefix: 'peftCache.' },
+  PeftCacheConfig: { options: ['peft-cache'], as: 'Engine.load', prefix: 'peftCache.' },
   ParallelConfig: { options: ['parallel'], as: 'Engine.load', prefix: 'parallel.' },
   DecodingConfig: { options: ['config'], as: 'Engine.load' },
   ExtendedRuntimePerfKnobConfig: {
