@@ -25,7 +25,7 @@ describe('generate', () => {
     expect({ code, stderr, lines: lines(stdout) }).toEqual({ code: 0, stderr: '', lines: [said.queue, said.choir] })
   })
 
-  test('--lora: an adapter, named by its folder', async () => {
+  test.skipIf(onTensorrtLlm)('--lora: an adapter, named by its folder', async () => {
     const ipa = join(sampleModel, 'adapters/ipa')
     expect(lines((await generate(['--lora', ipa, 'withstand', 'magno'])).stdout)).toEqual(['wɪθstˈænd', 'mˈæɡnoʊ'])
     const { code, stderr } = await generate(['--lora', sampleModel, 'magno'])

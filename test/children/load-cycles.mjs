@@ -17,12 +17,16 @@ async function cycle() {
     engine.score({ input: 'queue', targetTokenIds: [59] }),
     engine.embed({ input: 'queue' }),
   ])
+  if (engine.limits.maxAdapterRank > 0) await useAdapters(engine) // engines take none
+  await engine.close()
+}
+
+async function useAdapters(engine) {
   for (const name of ['ipa', 'spell']) {
     await engine.loras.load('adapter', adapter(name))
     await engine.generate({ input: 'queue', lora: 'adapter' })
   }
   await engine.loras.unload('adapter')
-  await engine.close()
 }
 
 /** Median of the slopes of all pairs (Theil-Sen): one odd sample does not move it. */
